@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/encode.h"
+
+#include <msgpack.hpp>
+
+#include "wire/ext.h"
+#include "wire/pickle_writer.h"
+
+namespace tq::wire {
+namespace {
+
+// The pickle of `(dtype, shape, buffer index)`, as ext 3 and 5 hold it.
+void write_meta(PickleWriter& pickle, std::string_view dtype, const Shape& shape, size_t index) {
+  pickle.mark();
+  pickle.text(dtype);
+  pickle.shape_tuple(shape);
+  pickle.integer(static_cast<int64_t>(index));
+  pickle.tuple();
+}
+
+// Writes each alternative of a Value in its msgpack form.
+struct ValueWriter {
+  Encoder& e;
+  const Value& whole;
+
+  void operator()(std::monostate) const { e.nil(); }
+  void operator()(bool x) const { e.boolean(x); }
+  void operator()(int64_t x) const { e.integer(x); }
+  void operator()(uint64_t x) const { e.unsigned_integer(x); }
+  void operator()(double x) const { e.real(x); }
+  void operator()(const std::string& x) const { e.str(x); }
+  void operator()(const std::shared_ptr<const Bytes>& x) const { e.bin(x->bytes); }
+  void operator()(const Array& x) const { items(x); }
+  void operator()(const std::shared_ptr<const Tuple>& x) const { items(x->items); }
+  void operator()(const Map& x) const {
+    e.map(x.size());
+    for (const auto& [key, entry] : x) {
+      e.value(key);
+      e.value(entry);
+    }
+  }
+  void operator()(const std::shared_ptr<const Tensor>& x) const {
+    e.tensor(x->dtype, x->shape, x->data);
+  }
+  void operator()(const std::shared_ptr<const NestedTensor>& x) const { e.nested(*x); }
+  void operator()(const std::shared_ptr<const NdArray>& x) const { e.ndarray(*x); }
+  void operator()(const std::shared_ptr<const Opaque>& x) const {
+    e.opaque(x->ext_type, x->payload.view());
+  }
+  // msgpack has no form for the rest: Python reads it from a pickle.
+  template <class T>
+  void operator()(const T&) const {
+    PickleWriter writer;
+    writer.value(whole);
+    e.pickled(std::move(writer).finish());
+  }
+  void items(const Array& values) const {
+    e.array(values.size());
+    for (const Value& item : values) e.value(item);
+  }
+};
+
+}  // namespace
+
+struct Encoder::Impl {
+  msgpack::sbuffer header;
+  msgpack::packer<msgpack::sbuffer> packer{header};
+  Frames frames{Slice{}};  // the header's place
+
+  size_t add(Slice data) {
+    frames.push_back(std::move(data));
+    return frames.size() - 1;
+  }
+};
+
+Encoder::Encoder() : impl_(std::make_unique<Impl>()) {}
+Encoder::~Encoder() = default;
+
+void Encoder::nil() { impl_->packer.pack_nil(); }
+void Encoder::boolean(bool v) { v ? impl_->packer.pack_true() : impl_->packer.pack_false(); }
+void Encoder::integer(int64_t v) { impl_->packer.pack_int64(v); }
+void Encoder::unsigned_integer(uint64_t v) { impl_->packer.pack_uint64(v); }
+void Encoder::real(double v) { impl_->packer.pack_double(v); }
+
+void Encoder::str(std::string_view v) {
+  impl_->packer.pack_str(static_cast<uint32_t>(v.size()));
+  impl_->packer.pack_str_body(v.data(), static_cast<uint32_t>(v.size()));
+}
+
+void Encoder::bin(std::string_view v) {
+  impl_->packer.pack_bin(static_cast<uint32_t>(v.size()));
+  impl_->packer.pack_bin_body(v.data(), static_cast<uint32_t>(v.size()));
+}
+
+void Encoder::array(size_t count) { impl_->packer.pack_array(static_cast<uint32_t>(count)); }
+void Encoder::map(size_t count) { impl_->packer.pack_map(static_cast<uint32_t>(count)); }
+
+void Encoder::opaque(int8_t ext_type, std::string_view payload) {
+  impl_->packer.pack_ext(payload.size(), ext_type);
+  impl_->packer.pack_ext_body(payload.data(), static_cast<uint32_t>(payload.size()));
+}
+
+void Encoder::tensor(DType dtype, const Shape& shape, Slice data) {
+  PickleWriter pickle;
+  write_meta(pickle, dtype_name(dtype), shape, impl_->add(std::move(data)));
+  opaque(kExtTensor, std::move(pickle).finish());
+}
+
+void Encoder::ndarray(const NdArray& v) {
+  PickleWriter pickle;
+  write_meta(pickle, v.dtype, v.shape, impl_->add(v.data));
+  opaque(kExtNumpy, std::move(pickle).finish());
+}
+
+void Encoder::nested(const NestedTensor& v) {
+  PickleWriter pickle;
+  pickle.empty_dict();
+  pickle.mark();
+  pickle.text("layout");
+  pickle.text(v.jagged ? "jagged" : "strided");
+  pickle.text("tensors");
+  pickle.empty_list();
+  pickle.mark();
+  for (const Tensor& tensor : v.tensors) {
+    write_meta(pickle, dtype_name(tensor.dtype), tensor.shape, impl_->add(tensor.data));
+  }
+  pickle.appends();
+  pickle.set_items();
+  opaque(kExtNestedTensor, std::move(pickle).finish());
+}
+
+void Encoder::value(const Value& v) { std::visit(ValueWriter{*this, v}, v.variant()); }
+
+Frames Encoder::finish() {
+  auto& header = impl_->header;
+  impl_->frames[0] = Slice::copy_of({header.data(), header.size()});
+  Frames frames = std::move(impl_->frames);
+  impl_ = std::make_unique<Impl>();
+  return frames;
+}
+
+Frames encode_value(const Value& v) {
+  Encoder encoder;
+  encoder.value(v);
+  return encoder.finish();
+}
+
+}  // namespace tq::wire

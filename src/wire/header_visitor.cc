@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/header_visitor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "wire/ext.h"
+#include "wire/utf8.h"
+
+namespace tq::wire {
+
+HeaderVisitor::HeaderVisitor(std::span<const Slice> frames, const Limits& limits)
+    : frames_(frames), limits_(limits) {}
+
+Error HeaderVisitor::error() const {
+  return Error(ErrorCode::kDecode, failure_.value_or("the msgpack header cannot be parsed"));
+}
+
+bool HeaderVisitor::fail(std::string message) {
+  if (!failure_) failure_ = std::move(message);
+  return false;
+}
+
+Value* HeaderVisitor::place(Value v) {
+  if (levels_.empty()) {
+    root_ = std::move(v);
+    return &root_;
+  }
+  Level& level = levels_.back();
+  if (Array* array = level.container->get_mutable_if<Array>()) {
+    return &array->emplace_back(std::move(v));
+  }
+  Map& map = *level.container->get_mutable_if<Map>();
+  level.key_pending = !level.key_pending;
+  if (level.key_pending) return &map.emplace_back(std::move(v), Value()).first;
+  return &(map.back().second = std::move(v));
+}
+
+bool HeaderVisitor::add(Value v) {
+  if (++nodes_ > limits_.nodes_max) {
+    return fail(fmt::format("more than {} values in one message", limits_.nodes_max));
+  }
+  place(std::move(v));
+  return true;
+}
+
+bool HeaderVisitor::visit_str(const char* v, uint32_t size) {
+  const std::string_view text(v, size);
+  if (!is_utf8(text)) return fail("a str is not valid UTF-8");
+  return add(Value(text));
+}
+
+bool HeaderVisitor::visit_bin(const char* v, uint32_t size) {
+  return add(Value(Bytes{std::string(v, size)}));
+}
+
+bool HeaderVisitor::visit_ext(const char* v, uint32_t size) {
+  // msgpack-c hands over the type byte and the payload together.
+  const auto type = static_cast<int8_t>(v[0]);
+  try {
+    return add(decode_ext(type, std::string_view(v + 1, size - 1), frames_, limits_));
+  } catch (const Error& error) {
+    return fail(error.what());
+  }
+}
+
+bool HeaderVisitor::open(Value container, uint32_t count, size_t bytes_each) {
+  // Each announced item takes at least one byte of the header, so a length that cannot be true is
+  // refused before it is reserved.
+  if (count > frames_[0].size / bytes_each) {
+    return fail(fmt::format("a container announces {} items, more than the header's {} bytes hold",
+                            count, frames_[0].size));
+  }
+  if (levels_.size() >= limits_.depth_max) {
+    return fail(fmt::format("values are nested deeper than {}", limits_.depth_max));
+  }
+  if (nodes_ + count * bytes_each > limits_.nodes_max) {
+    return fail(fmt::format("more than {} values in one message", limits_.nodes_max));
+  }
+  ++nodes_;
+  levels_.push_back({place(std::move(container)), false});
+  return true;
+}
+
+bool HeaderVisitor::start_array(uint32_t count) {
+  if (!open(Value(Array{}), count, 1)) return false;
+  levels_.back().container->get_mutable_if<Array>()->reserve(count);
+  return true;
+}
+
+bool HeaderVisitor::start_map(uint32_t count) {
+  if (!open(Value(Map{}), count, 2)) return false;
+  levels_.back().container->get_mutable_if<Map>()->reserve(count);
+  return true;
+}
+
+bool HeaderVisitor::close() {
+  levels_.pop_back();
+  return true;
+}
+
+void HeaderVisitor::parse_error(size_t, size_t error_offset) {
+  fail(fmt::format("the msgpack header has an invalid byte at offset {}", error_offset));
+}
+
+void HeaderVisitor::insufficient_bytes(size_t, size_t) {
+  fail(fmt::format("the msgpack header ends in the middle of a value, after {} bytes",
+                   frames_[0].size));
+}
+
+}  // namespace tq::wire

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tq::wire {
+
+/// Every bound on what a peer may make a node do, checked before memory is taken. Each comment says
+/// which attack or accident the bound stops; the defaults lie far above what trainers send.
+struct Limits {
+  /// Frames a message: an endless multipart fills memory with frame objects.
+  size_t frames_max = size_t{4} << 20;
+  /// Bytes of one frame (ZMQ_MAXMSGSIZE): libzmq allocates what a peer announces before it reads.
+  size_t frame_bytes_max = size_t{64} << 30;
+  /// Bytes of the msgpack header, or of a message pickled whole: a decoded tree is up to 40 times as
+  /// large as its bytes.
+  size_t header_bytes_max = size_t{512} << 20;
+  /// Containers inside containers: unbounded nesting exhausts the stack of whoever walks the value.
+  size_t depth_max = 128;
+  /// Values in one message, pickled parts included: a pickle can name one list a thousand times and
+  /// so grow exponentially when it is unfolded.
+  size_t nodes_max = size_t{32} << 20;
+  /// Dimensions of a tensor: torch itself stops at 64.
+  size_t dimensions_max = 64;
+  /// Rows (global indexes, keys) a request names.
+  size_t rows_max = size_t{16} << 20;
+  /// Fields a request or partition has: each costs a bitmap and a schema.
+  size_t fields_max = 65536;
+  /// Bytes of a key, field, partition or task name: names are kept as long as what they name.
+  size_t name_bytes_max = size_t{64} << 10;
+  /// Partitions of a controller, tasks of a partition: each costs memory until it is cleared.
+  size_t partitions_max = size_t{1} << 20;
+  size_t tasks_max = 65536;
+  /// The largest global index: sparse bitmaps are cheap, but indexes must fit a torch int64 tensor
+  /// and Python's own tables.
+  int64_t global_index_max = (int64_t{1} << 40) - 1;
+};
+
+}  // namespace tq::wire

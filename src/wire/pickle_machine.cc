@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/pickle_machine.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cstring>
+
+#include "transfer_queue/error.h"
+#include "wire/pickle_opcodes.h"
+#include "wire/utf8.h"
+
+namespace tq::wire {
+namespace {
+
+[[noreturn]] void fail(const std::string& message) {
+  throw Error(ErrorCode::kDecode, "pickle: " + message);
+}
+
+}  // namespace
+
+Value PickleMachine::run() {
+  while (step(static_cast<uint8_t>(read(1)[0]))) {
+  }
+  return unfold(pop(), 0);
+}
+
+bool PickleMachine::step(uint8_t opcode) {
+  if (opcode == op::kStop) return false;
+  if (!step_data(opcode) && !step_text(opcode) && !step_container(opcode) && !step_memo(opcode) &&
+      !step_object(opcode)) {
+    fail(fmt::format("opcode 0x{:02x} at offset {} is not one of plain data", opcode,
+                     position_ - 1));
+  }
+  return true;
+}
+
+// ---- input ---------------------------------------------------------------------------------------
+
+std::string_view PickleMachine::read(size_t count) {
+  if (count > input_.size() - position_) {
+    fail(fmt::format("ends after {} bytes, in the middle of a value", input_.size()));
+  }
+  const std::string_view bytes = input_.substr(position_, count);
+  position_ += count;
+  return bytes;
+}
+
+std::string_view PickleMachine::read_line() {
+  const size_t end = input_.find('\n', position_);
+  if (end == std::string_view::npos) fail("ends in the middle of a line");
+  const std::string_view line = input_.substr(position_, end - position_);
+  position_ = end + 1;
+  return line;
+}
+
+uint64_t PickleMachine::read_unsigned(int bytes) {
+  uint64_t v = 0;
+  const std::string_view raw = read(static_cast<size_t>(bytes));
+  for (int i = bytes - 1; i >= 0; --i) v = v << 8 | static_cast<uint8_t>(raw[static_cast<size_t>(i)]);
+  return v;
+}
+
+size_t PickleMachine::read_length(int bytes) {
+  const uint64_t length = read_unsigned(bytes);
+  if (length > input_.size() - position_) {
+    fail(fmt::format("announces {} bytes where {} are left", length, input_.size() - position_));
+  }
+  return length;
+}
+
+double PickleMachine::read_double() {  // big-endian, unlike everything else
+  uint64_t bits = 0;
+  for (char c : read(8)) bits = bits << 8 | static_cast<uint8_t>(c);
+  return std::bit_cast<double>(bits);
+}
+
+// ---- the stack -----------------------------------------------------------------------------------
+
+PickleMachine::NodeId PickleMachine::add(Kind kind, Value leaf, std::vector<NodeId> children) {
+  if (nodes_.size() >= limits_.nodes_max) {
+    fail(fmt::format("has more than {} values", limits_.nodes_max));
+  }
+  nodes_.push_back(Node{kind, std::move(leaf), std::move(children), {}});
+  return static_cast<NodeId>(nodes_.size() - 1);
+}
+
+void PickleMachine::push(Kind kind, Value leaf, std::vector<NodeId> children) {
+  stack_.push_back(add(kind, std::move(leaf), std::move(children)));
+}
+
+PickleMachine::NodeId PickleMachine::top() const {
+  const size_t floor = marks_.empty() ? 0 : marks_.back();
+  if (stack_.size() <= floor) fail("takes a value from an empty stack");
+  return stack_.back();
+}
+
+PickleMachine::NodeId PickleMachine::pop() {
+  const NodeId id = top();
+  stack_.pop_back();
+  return id;
+}
+
+std::vector<PickleMachine::NodeId> PickleMachine::pop_to_mark() {
+  if (marks_.empty()) fail("uses a mark that was not set");
+  std::vector<NodeId> ids(stack_.begin() + static_cast<ptrdiff_t>(marks_.back()), stack_.end());
+  stack_.resize(marks_.back());
+  marks_.pop_back();
+  return ids;
+}
+
+std::vector<PickleMachine::NodeId> PickleMachine::pop_count(size_t count) {
+  std::vector<NodeId> ids(count);
+  for (size_t i = count; i-- > 0;) ids[i] = pop();
+  return ids;
+}
+
+void PickleMachine::extend_top(Kind kind, std::vector<NodeId> children, const char* opcode) {
+  Node& node = nodes_[top()];
+  if (node.kind != kind) fail(fmt::format("{} on something that is no such container", opcode));
+  if (kind == Kind::kDict && children.size() % 2 != 0) fail("a dict has a key without a value");
+  if (node.children.size() + children.size() > limits_.nodes_max) {
+    fail(fmt::format("has more than {} values", limits_.nodes_max));
+  }
+  node.children.insert(node.children.end(), children.begin(), children.end());
+}
+
+// ---- opcodes -------------------------------------------------------------------------------------
+
+void PickleMachine::push_integer(std::string_view little_endian) {
+  if (little_endian.size() > sizeof(int64_t)) {
+    push_leaf(Value(BigInt{std::string(little_endian)}));
+    return;
+  }
+  uint64_t bits = 0;
+  for (size_t i = 0; i < little_endian.size(); ++i) {
+    bits |= uint64_t{static_cast<uint8_t>(little_endian[i])} << (8 * i);
+  }
+  if (!little_endian.empty() && (little_endian.back() & '\x80') != 0) {
+    for (size_t i = little_endian.size(); i < sizeof bits; ++i) bits |= uint64_t{0xFF} << (8 * i);
+  }
+  push_leaf(Value(static_cast<int64_t>(bits)));
+}
+
+void PickleMachine::push_text(std::string_view text) {
+  if (is_utf8(text)) return push_leaf(Value(text));
+  if (!is_utf8_with_surrogates(text)) fail("a str is not valid UTF-8");
+  push_leaf(Value(SurrogateStr{std::string(text)}));
+}
+
+bool PickleMachine::step_data(uint8_t opcode) {
+  switch (opcode) {
+    case op::kProto: {
+      const uint64_t version = read_unsigned(1);
+      if (version < 2 || version > 5) fail(fmt::format("has protocol {}; known are 2 to 5", version));
+      return true;
+    }
+    case op::kFrame: return read_unsigned(8), true;  // a hint for readers of streams
+    case op::kNone: return push_leaf(Value()), true;
+    case op::kNewTrue: return push_leaf(Value(true)), true;
+    case op::kNewFalse: return push_leaf(Value(false)), true;
+    case op::kBinInt: return push_integer(read(4)), true;
+    case op::kBinInt1: return push_leaf(Value(read_unsigned(1))), true;
+    case op::kBinInt2: return push_leaf(Value(read_unsigned(2))), true;
+    case op::kLong1: return push_integer(read(read_length(1))), true;
+    case op::kLong4: return push_integer(read(read_length(4))), true;
+    case op::kBinFloat: return push_leaf(Value(read_double())), true;
+    default: return false;
+  }
+}
+
+bool PickleMachine::step_text(uint8_t opcode) {
+  const auto bytes = [this](int length_bytes) {
+    push_leaf(Value(Bytes{std::string(read(read_length(length_bytes)))}));
+    return true;
+  };
+  switch (opcode) {
+    case op::kShortBinUnicode: return push_text(read(read_length(1))), true;
+    case op::kBinUnicode: return push_text(read(read_length(4))), true;
+    case op::kBinUnicode8: return push_text(read(read_length(8))), true;
+    case op::kShortBinBytes: return bytes(1);
+    case op::kBinBytes: return bytes(4);
+    case op::kBinBytes8: return bytes(8);
+    case op::kByteArray8: return bytes(8);
+    default: return false;
+  }
+}
+
+bool PickleMachine::step_container(uint8_t opcode) {
+  switch (opcode) {
+    case op::kMark:
+      marks_.push_back(stack_.size());
+      return true;
+    case op::kPop:
+      if (!marks_.empty() && marks_.back() == stack_.size()) {
+        marks_.pop_back();
+      } else {
+        pop();
+      }
+      return true;
+    case op::kPopMark: return pop_to_mark(), true;
+    case op::kDup: return stack_.push_back(top()), true;
+    case op::kEmptyList: return push(Kind::kList), true;
+    case op::kEmptyTuple: return push(Kind::kTuple), true;
+    case op::kEmptyDict: return push(Kind::kDict), true;
+    case op::kEmptySet: return push(Kind::kSet), true;
+    case op::kTuple: return push(Kind::kTuple, {}, pop_to_mark()), true;
+    case op::kTuple1: return push(Kind::kTuple, {}, pop_count(1)), true;
+    case op::kTuple2: return push(Kind::kTuple, {}, pop_count(2)), true;
+    case op::kTuple3: return push(Kind::kTuple, {}, pop_count(3)), true;
+    case op::kFrozenSet: return push(Kind::kSet, {}, pop_to_mark()), true;
+    case op::kAppend: return extend_top(Kind::kList, pop_count(1), "APPEND"), true;
+    case op::kAppends: return extend_top(Kind::kList, pop_to_mark(), "APPENDS"), true;
+    case op::kSetItem: return extend_top(Kind::kDict, pop_count(2), "SETITEM"), true;
+    case op::kSetItems: return extend_top(Kind::kDict, pop_to_mark(), "SETITEMS"), true;
+    case op::kAddItems: return extend_top(Kind::kSet, pop_to_mark(), "ADDITEMS"), true;
+    default: return false;
+  }
+}
+
+bool PickleMachine::step_memo(uint8_t opcode) {
+  const auto get = [this](uint64_t slot) {
+    const auto found = memo_.find(slot);
+    if (found == memo_.end()) fail(fmt::format("uses memo {} before it was set", slot));
+    stack_.push_back(found->second);
+    return true;
+  };
+  switch (opcode) {
+    case op::kMemoize: return memo_.insert_or_assign(memo_.size(), top()), true;
+    case op::kBinPut: return memo_.insert_or_assign(read_unsigned(1), top()), true;
+    case op::kLongBinPut: return memo_.insert_or_assign(read_unsigned(4), top()), true;
+    case op::kBinGet: return get(read_unsigned(1));
+    case op::kLongBinGet: return get(read_unsigned(4));
+    default: return false;
+  }
+}
+
+std::string PickleMachine::text_of(NodeId id, const char* what) const {
+  const std::string* text = nodes_[id].leaf.get_if<std::string>();
+  if (text == nullptr) fail(fmt::format("{} is not a str", what));
+  return *text;
+}
+
+void PickleMachine::push_global(std::string_view module, std::string_view name) {
+  if (!is_allowed_global(module, name)) {
+    fail(fmt::format("names '{} {}', which is not on the list of names that are read", module,
+                     name));
+  }
+  push_leaf(Value(
+      PyObject{PyObject::Kind::kGlobal, std::string(module), std::string(name), {}, {}}));
+}
+
+// REDUCE and NEWOBJ: note what would be applied to what.
+void PickleMachine::apply(Kind kind) {
+  const NodeId arguments = pop();
+  const NodeId callable = pop();
+  if (nodes_[arguments].kind != Kind::kTuple) fail("calls something with no tuple of arguments");
+  const PyObject* global = nodes_[callable].leaf.get_if<PyObject>();
+  if (global == nullptr) fail("calls something that is no name");
+  if (global->is("collections", "OrderedDict") && nodes_[arguments].children.empty()) {
+    return push(Kind::kDict);  // SETITEMS may follow
+  }
+  push(kind, nodes_[callable].leaf, std::vector<NodeId>(nodes_[arguments].children));
+}
+
+bool PickleMachine::step_object(uint8_t opcode) {
+  switch (opcode) {
+    case op::kStackGlobal: {
+      const std::string name = text_of(pop(), "the name of a global");
+      const std::string module = text_of(pop(), "the module of a global");
+      return push_global(module, name), true;
+    }
+    case op::kGlobal: {
+      const std::string_view module = read_line();
+      return push_global(module, read_line()), true;
+    }
+    case op::kReduce: return apply(Kind::kCall), true;
+    case op::kNewObj: return apply(Kind::kObject), true;
+    case op::kBuild: {
+      const NodeId state = pop();
+      Node& node = nodes_[top()];
+      if (node.kind != Kind::kCall && node.kind != Kind::kObject) fail("BUILD on plain data");
+      node.state = {state};
+      return true;
+    }
+    case op::kBinPersId: {
+      // torch's storages; the tuple that names one stands for it (wire/torch_pickle.h reads it).
+      const NodeId id = pop();
+      return stack_.push_back(id), true;
+    }
+    default: return false;
+  }
+}
+
+// ---- the result ----------------------------------------------------------------------------------
+
+Array PickleMachine::unfold_all(const std::vector<NodeId>& ids, size_t depth) {
+  Array values;
+  values.reserve(ids.size());
+  for (NodeId id : ids) values.push_back(unfold(id, depth));
+  return values;
+}
+
+Value PickleMachine::unfold(NodeId id, size_t depth) {
+  if (depth > limits_.depth_max) {
+    fail(fmt::format("is nested deeper than {} or refers to itself", limits_.depth_max));
+  }
+  const Node& node = nodes_[id];
+  unfolded_ += 1 + node.children.size();
+  if (unfolded_ > limits_.nodes_max) fail(fmt::format("has more than {} values", limits_.nodes_max));
+  switch (node.kind) {
+    case Kind::kLeaf: return node.leaf;
+    case Kind::kList: return Value(unfold_all(node.children, depth + 1));
+    case Kind::kTuple: return Value(Tuple{unfold_all(node.children, depth + 1)});
+    case Kind::kSet: return Value(Set{unfold_all(node.children, depth + 1)});
+    case Kind::kDict: {
+      Map map;
+      map.reserve(node.children.size() / 2);
+      for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
+        Value key = unfold(node.children[i], depth + 1);
+        map.emplace_back(std::move(key), unfold(node.children[i + 1], depth + 1));
+      }
+      return Value(std::move(map));
+    }
+    case Kind::kCall:
+    case Kind::kObject: break;
+  }
+  const PyObject& global = *node.leaf.get_if<PyObject>();
+  const auto kind = node.kind == Kind::kCall ? PyObject::Kind::kCall : PyObject::Kind::kObject;
+  return Value(PyObject{kind, global.module, global.name, unfold_all(node.children, depth + 1),
+                        unfold_all(node.state, depth + 1)});
+}
+
+}  // namespace tq::wire

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "wire/limits.h"
+#include "wire/value.h"
+
+namespace tq::wire {
+
+/// The stack machine behind read_pickle. Objects are nodes in one arena that refer to each other by
+/// number, because a pickle fills a list after it was memoized; at the end the tree under the result
+/// is unfolded into a Value, where cycles and growth meet the limits.
+class PickleMachine {
+ public:
+  PickleMachine(std::string_view input, const Limits& limits) : input_(input), limits_(limits) {}
+
+  /// Runs to STOP. Throws Error(kDecode).
+  Value run();
+  /// Bytes read, after run().
+  size_t consumed() const noexcept { return position_; }
+
+ private:
+  using NodeId = uint32_t;
+  enum class Kind : uint8_t { kLeaf, kList, kTuple, kDict, kSet, kCall, kObject };
+  struct Node {
+    Kind kind;
+    Value leaf;                    // kLeaf; for kCall and kObject the global that is applied
+    std::vector<NodeId> children;  // items; for a dict key, value, key, value; arguments
+    std::vector<NodeId> state;     // BUILD's argument
+  };
+
+  bool step(uint8_t opcode);  // false at STOP
+  bool step_data(uint8_t opcode);
+  bool step_text(uint8_t opcode);
+  bool step_container(uint8_t opcode);
+  bool step_memo(uint8_t opcode);
+  bool step_object(uint8_t opcode);
+
+  std::string_view read(size_t count);
+  std::string_view read_line();
+  uint64_t read_unsigned(int bytes);
+  size_t read_length(int bytes);
+  double read_double();
+
+  NodeId add(Kind kind, Value leaf = {}, std::vector<NodeId> children = {});
+  void push(Kind kind, Value leaf = {}, std::vector<NodeId> children = {});
+  void push_leaf(Value leaf) { push(Kind::kLeaf, std::move(leaf)); }
+  NodeId pop();
+  NodeId top() const;
+  std::vector<NodeId> pop_to_mark();
+  std::vector<NodeId> pop_count(size_t count);
+  void extend_top(Kind kind, std::vector<NodeId> children, const char* opcode);
+  void push_integer(std::string_view little_endian);
+  void push_text(std::string_view text);
+  void push_global(std::string_view module, std::string_view name);
+  void apply(Kind kind);
+  std::string text_of(NodeId id, const char* what) const;
+
+  Value unfold(NodeId id, size_t depth);
+  Array unfold_all(const std::vector<NodeId>& ids, size_t depth);
+
+  std::string_view input_;
+  const Limits& limits_;
+  size_t position_ = 0;
+  std::vector<Node> nodes_;
+  std::vector<NodeId> stack_;
+  std::vector<size_t> marks_;
+  std::unordered_map<uint64_t, NodeId> memo_;
+  size_t unfolded_ = 0;
+};
+
+/// Whether a pickle may name this class, function or constant. The list is the protocol's own: torch
+/// dtypes and storages, numpy arrays and scalars, BatchMeta. Naming calls nothing; the list keeps
+/// surprises out and gives the refusal its sentence.
+bool is_allowed_global(std::string_view module, std::string_view name) noexcept;
+
+}  // namespace tq::wire

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+
+#include "transfer_queue/error.h"
+#include "wire/limits.h"
+#include "wire/value.h"
+
+namespace tq::wire {
+
+/// Reads a pickle into inert values: a stack machine that knows the opcodes of data and, for
+/// objects, only notes names, arguments and state (PyObject). It calls, imports and builds nothing.
+/// Opcodes and names that are not on its list are refused with their name. References to one object
+/// are unfolded; cycles and exponential growth end at the limits. Throws Error(kDecode).
+Value read_pickle(std::string_view pickle, const Limits& limits);
+
+/// Reads the first pickle of a stream and tells where it ended, for files that hold several.
+Value read_pickle(std::string_view stream, const Limits& limits, size_t& consumed);
+
+}  // namespace tq::wire
