@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "transfer_queue/error.h"
+#include "wire/decode.h"
+#include "wire/pack.h"
+
+namespace tq::runtime {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+/// A decoded request as a handler sees it.
+struct Request {
+  wire::Envelope envelope;
+  TimePoint received_at;
+};
+
+/// An answer, encoded. `undo` (may be empty) is called when the peer turned out to be gone, so that
+/// what was handed out to it (consumed samples) is given back.
+struct Reply {
+  wire::Frames frames;
+  std::function<void()> undo;
+};
+
+/// The request cannot be answered yet. The loop keeps it and offers it to the actor again, in order
+/// of arrival, whenever the actor reports that `topic` changed, and once more at `deadline`, when
+/// the actor must reply.
+struct Wait {
+  std::string topic;
+  TimePoint deadline;
+};
+
+/// Work that would delay other requests (a disk). Runs on the loop's worker thread, so it must not
+/// touch the actor's state; what it returns runs on the loop and gives the reply.
+struct Job {
+  std::function<std::function<Reply()>()> work;
+};
+
+using Outcome = std::variant<Reply, Wait, Job>;
+
+/// One node's state machine: decoded requests in, outcomes out. It has no socket, no clock and no
+/// thread; the loop owns those and calls all members from one thread. Nothing thrown.
+class Actor {
+ public:
+  virtual ~Actor() = default;
+  /// E.g. "TQ_CONTROLLER_1a2b3c4d".
+  virtual const std::string& id() const = 0;
+  /// Answers one request. `now` is the loop's clock; a waiting request is offered again with the
+  /// same received_at, so a handler that returns Wait leaves the body as it was; others may move
+  /// from it.
+  virtual Outcome handle(Request& request, TimePoint now) = 0;
+  /// The reply to frames that cannot be decoded.
+  virtual Reply undecodable(const Error& error) = 0;
+  /// Topics (see Wait) that changed since the last call.
+  virtual std::vector<std::string> take_changed_topics() { return {}; }
+};
+
+/// Encodes a typed reply from `sender_id` to the request's sender; echoes our extension key when the
+/// request carried one (docs/protocol.md, "x_tq").
+template <class Message>
+Reply make_reply(const std::string& sender_id, const wire::Envelope& request,
+                 const Message& message) {
+  return Reply{wire::pack_reply(sender_id, request, message), {}};
+}
+
+}  // namespace tq::runtime

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/event_loop.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace tq::runtime {
+namespace {
+
+// Messages taken from one socket before the others get their turn.
+constexpr int kMessagesInTurn = 64;
+// The longest sleep of an idle loop with waiting requests; deadlines shorten it.
+constexpr int kForeverMs = -1;
+
+TimePoint now() { return std::chrono::steady_clock::now(); }
+
+// An identity is arbitrary bytes; what stands in a log must be readable.
+std::string printable(const std::string& identity) {
+  std::string text;
+  for (char c : identity) {
+    if (c >= 0x20 && c < 0x7f) {
+      text += c;
+    } else {
+      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+EventLoop::EventLoop(Actor& actor, std::vector<RouterSocket> sockets, const wire::Limits& limits)
+    : actor_(actor), sockets_(std::move(sockets)), limits_(limits) {}
+
+void EventLoop::stop() noexcept {
+  stopping_ = true;
+  wakeup_.notify();
+}
+
+void EventLoop::run() {
+  std::vector<zmq::pollitem_t> items;
+  for (RouterSocket& socket : sockets_) items.push_back({socket.ref().handle(), 0, ZMQ_POLLIN, 0});
+  items.push_back({nullptr, wakeup_.descriptor(), ZMQ_POLLIN, 0});
+  while (!stopping_) {
+    try {
+      zmq::poll(items, std::chrono::milliseconds(poll_timeout_ms()));
+    } catch (const zmq::error_t& error) {
+      if (error.num() != EINTR) throw;
+      continue;
+    }
+    if ((items.back().revents & ZMQ_POLLIN) != 0) wakeup_.drain();
+    finish_jobs();
+    for (size_t i = 0; i < sockets_.size(); ++i) {
+      if ((items[i].revents & ZMQ_POLLIN) != 0) serve(sockets_[i]);
+    }
+    expire_waiting();
+  }
+}
+
+void EventLoop::serve(RouterSocket& socket) {
+  for (int i = 0; i < kMessagesInTurn && !stopping_; ++i) {
+    std::optional<Incoming> incoming = socket.receive();
+    if (!incoming) return;
+    serve_one(socket, std::move(*incoming));
+  }
+}
+
+void EventLoop::serve_one(RouterSocket& socket, Incoming incoming) {
+  Pending pending{&socket, std::move(incoming.identity), {}, {}, {}};
+  Result<wire::Envelope> decoded = wire::decode(incoming.frames, limits_);
+  incoming.frames.clear();  // what a row does not keep is freed before the reply is made
+  if (!decoded) {
+    spdlog::warn("{}: cannot decode a message from '{}' on {}: {}", actor_.id(),
+                 printable(pending.identity), socket.name(), decoded.error().what());
+    return send(pending, actor_.undecodable(decoded.error()));
+  }
+  pending.request = Request{std::move(*decoded), now()};
+  Outcome outcome = handle(pending.request);
+  if (!settle(pending, std::move(outcome))) waiting_.push_back(std::move(pending));
+  retry_waiting();
+}
+
+// An actor does not throw; should it, the peer still gets a reply and the loop goes on.
+Outcome EventLoop::handle(Request& request) {
+  try {
+    return actor_.handle(request, now());
+  } catch (const std::exception& error) {
+    spdlog::error("{}: {} failed: {}", actor_.id(), request.envelope.request_type, error.what());
+    return actor_.undecodable(Error(ErrorCode::kInternal, error.what()));
+  }
+}
+
+bool EventLoop::settle(Pending& pending, Outcome outcome) {
+  if (Reply* reply = std::get_if<Reply>(&outcome)) {
+    send(pending, std::move(*reply));
+    return true;
+  }
+  if (Job* job = std::get_if<Job>(&outcome)) {
+    start_job(std::move(pending), std::move(*job));
+    return true;
+  }
+  Wait& wait = std::get<Wait>(outcome);
+  pending.topic = std::move(wait.topic);
+  pending.deadline = wait.deadline;
+  return false;
+}
+
+void EventLoop::send(const Pending& pending, Reply reply) {
+  const SendResult result = pending.socket->send(pending.identity, std::move(reply.frames));
+  if (result == SendResult::kSent) return;
+  spdlog::info("{}: no reply to '{}' ({}): {}", actor_.id(), printable(pending.identity),
+               pending.request.envelope.request_type,
+               result == SendResult::kPeerGone ? "it is gone" : "it does not read its replies");
+  if (reply.undo) reply.undo();
+}
+
+void EventLoop::start_job(Pending pending, Job job) {
+  worker_.run([this, pending = std::move(pending), work = std::move(job.work)]() mutable {
+    std::function<Reply()> make_reply = work();
+    const std::lock_guard lock(finished_mutex_);
+    finished_.push_back([this, pending = std::move(pending), make_reply = std::move(make_reply)] {
+      send(pending, make_reply());
+    });
+    wakeup_.notify();
+  });
+}
+
+void EventLoop::finish_jobs() {
+  std::vector<std::function<void()>> finished;
+  {
+    const std::lock_guard lock(finished_mutex_);
+    finished.swap(finished_);
+  }
+  if (finished.empty()) return;
+  for (const auto& finish : finished) finish();
+  retry_waiting();
+}
+
+// Offers waiting requests again whose topic changed; a reply that could not be delivered may change
+// topics once more.
+void EventLoop::retry_waiting() {
+  for (auto changed = actor_.take_changed_topics(); !changed.empty() && !waiting_.empty();
+       changed = actor_.take_changed_topics()) {
+    const std::unordered_set<std::string> topics(changed.begin(), changed.end());
+    for (auto pending = waiting_.begin(); pending != waiting_.end();) {
+      const bool settled = topics.contains(pending->topic) &&
+                           settle(*pending, handle(pending->request));
+      pending = settled ? waiting_.erase(pending) : std::next(pending);
+    }
+  }
+}
+
+void EventLoop::expire_waiting() {
+  const TimePoint at = now();
+  for (auto pending = waiting_.begin(); pending != waiting_.end();) {
+    const bool settled =
+        pending->deadline <= at && settle(*pending, handle(pending->request));
+    pending = settled ? waiting_.erase(pending) : std::next(pending);
+  }
+}
+
+int EventLoop::poll_timeout_ms() const {
+  if (waiting_.empty()) return kForeverMs;
+  const auto first = std::min_element(
+      waiting_.begin(), waiting_.end(),
+      [](const Pending& a, const Pending& b) { return a.deadline < b.deadline; });
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(first->deadline - now());
+  return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 60'000));
+}
+
+}  // namespace tq::runtime

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "runtime/actor.h"
+#include "runtime/router_socket.h"
+#include "runtime/wakeup.h"
+#include "runtime/worker.h"
+
+namespace tq::runtime {
+
+/// Serves one actor on its sockets: poll, receive, decode, handle, encode, send. Every decodable
+/// request gets exactly one reply; one that cannot be decoded gets the actor's error reply; nothing
+/// a peer sends ends the loop. Owns the sockets; run() and everything it calls stay on one thread.
+class EventLoop {
+ public:
+  EventLoop(Actor& actor, std::vector<RouterSocket> sockets, const wire::Limits& limits);
+
+  /// Serves until stop(). Blocks.
+  void run();
+  /// Ends run() soon. Thread-safe, does not block.
+  void stop() noexcept;
+
+ private:
+  /// A request whose answer is still owed.
+  struct Pending {
+    RouterSocket* socket;
+    std::string identity;
+    Request request;
+    std::string topic;
+    TimePoint deadline;
+  };
+
+  void serve(RouterSocket& socket);
+  void serve_one(RouterSocket& socket, Incoming incoming);
+  Outcome handle(Request& request);
+  /// Sends a reply, starts a job, or returns false when the request must wait.
+  bool settle(Pending& pending, Outcome outcome);
+  void send(const Pending& pending, Reply reply);
+  void start_job(Pending pending, Job job);
+  void finish_jobs();
+  void retry_waiting();
+  void expire_waiting();
+  int poll_timeout_ms() const;
+
+  Actor& actor_;
+  std::vector<RouterSocket> sockets_;
+  wire::Limits limits_;
+  std::list<Pending> waiting_;  // in order of arrival
+  std::atomic<bool> stopping_{false};
+  Wakeup wakeup_;
+  std::mutex finished_mutex_;
+  std::vector<std::function<void()>> finished_;  // jobs' replies, to be sent by the loop
+  Worker worker_;                                // last: its thread uses what stands above
+};
+
+}  // namespace tq::runtime

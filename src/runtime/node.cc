@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/node.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+
+namespace tq::runtime {
+
+Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
+           const std::vector<std::string>& socket_names, const NodeOptions& options)
+    : actor_(std::move(actor)), context_(options.io_threads) {
+  info_.role = role;
+  info_.id = actor_->id();
+  info_.ip = options.advertise.empty() ? options.bind.host : options.advertise;
+  std::vector<RouterSocket> sockets;
+  BindAddress address = options.bind;
+  for (const std::string& name : socket_names) {
+    sockets.emplace_back(context_, name, address, options.backlog, options.limits);
+    info_.ports.emplace_back(name, sockets.back().port());
+    if (address.port != 0) ++address.port;
+  }
+  loop_ = std::make_unique<EventLoop>(*actor_, std::move(sockets), options.limits);
+  thread_ = std::thread([this] {
+    try {
+      loop_->run();
+    } catch (const std::exception& error) {
+      // Only libzmq or the kernel can bring the loop here. A node that cannot serve must not look
+      // alive, so the process ends with its reason.
+      spdlog::critical("{}: the event loop failed: {}", info_.id, error.what());
+      std::_Exit(1);
+    }
+  });
+}
+
+Node::~Node() {
+  loop_->stop();
+  thread_.join();
+  loop_.reset();  // closes the sockets before the context waits for them
+}
+
+}  // namespace tq::runtime
