@@ -21,6 +21,9 @@ target_compile_options(tq_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -W
                                             -Werror=return-type)
 target_include_directories(tq_options INTERFACE ${PROJECT_SOURCE_DIR}/src
                                                 ${PROJECT_SOURCE_DIR}/include)
+if(TQ_BUILD_FUZZERS)
+  target_compile_options(tq_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(TQ_SANITIZE)
   target_compile_options(tq_options INTERFACE -fsanitize=${TQ_SANITIZE} -fno-omit-frame-pointer
                                               -fno-sanitize-recover=all)

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who may include whom (docs/architecture.md, "Who may know whom"), and what the programs link.
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+
+#include "support/catch.h"
+
+namespace tq::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kRoot = TQ_SOURCE_DIR;
+
+// A room and the rooms whose headers it may include, besides its own.
+const std::map<std::string, std::set<std::string>> kMayKnow = {
+    {"wire", {}},
+    {"runtime", {"wire"}},
+    {"controller", {"wire", "runtime"}},
+    {"storage", {"wire", "runtime"}},
+    {"manager", {"wire", "runtime"}},
+    {"client", {"wire", "runtime", "manager"}},
+    {"torch", {}},
+    {"cli", {"wire", "runtime", "controller", "storage", "manager", "client", "torch"}},
+};
+
+std::vector<std::string> includes_of(const fs::path& file) {
+  static const std::regex kInclude(R"(^\s*#\s*include\s*["<]([^">]+)[">])");
+  std::vector<std::string> includes;
+  std::ifstream stream(file);
+  std::smatch match;
+  for (std::string line; std::getline(stream, line);) {
+    if (std::regex_search(line, match, kInclude)) includes.push_back(match[1]);
+  }
+  return includes;
+}
+
+bool is_source(const fs::path& file) {
+  const std::string extension = file.extension().string();
+  return extension == ".h" || extension == ".cc" || extension == ".def";
+}
+
+std::string output_of(const std::string& command) {
+  std::string output;
+  FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> buffer;
+  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) output += buffer.data();
+  REQUIRE(::pclose(pipe) == 0);
+  return output;
+}
+
+TEST_CASE("a room includes only the rooms it may know") {
+  size_t arrows = 0;
+  for (const auto& room : fs::directory_iterator(kRoot / "src")) {
+    if (!room.is_directory()) continue;
+    const std::string name = room.path().filename().string();
+    INFO("src/" << name);
+    REQUIRE(kMayKnow.contains(name));
+    for (const auto& file : fs::recursive_directory_iterator(room)) {
+      if (!is_source(file.path())) continue;
+      for (const std::string& include : includes_of(file.path())) {
+        const std::string target = include.substr(0, include.find('/'));
+        if (!kMayKnow.contains(target) || target == name) continue;
+        INFO(file.path().string() << " includes " << include);
+        CHECK(kMayKnow.at(name).contains(target));
+        ++arrows;
+      }
+    }
+  }
+  CHECK(arrows > 0);
+}
+
+TEST_CASE("handlers and state know no socket, no clock and no thread") {
+  const std::set<std::string> forbidden = {"zmq.hpp", "zmq.h", "thread", "mutex", "atomic",
+                                           "condition_variable", "future"};
+  for (const std::string room : {"wire", "controller", "storage"}) {
+    for (const auto& file : fs::recursive_directory_iterator(kRoot / "src" / room)) {
+      if (!is_source(file.path())) continue;
+      for (const std::string& include : includes_of(file.path())) {
+        INFO(file.path().string() << " includes " << include);
+        // Request ids are numbered by an atomic; it is the one exception.
+        const bool request_ids = file.path().filename() == "pack.cc" && include == "atomic";
+        CHECK((request_ids || !forbidden.contains(include)));
+        CHECK((include.find("runtime/") != 0 || include == "runtime/actor.h"));
+      }
+    }
+  }
+}
+
+TEST_CASE("no zmq, msgpack or internal header leaks through a public header") {
+  for (const auto& file : fs::recursive_directory_iterator(kRoot / "include")) {
+    if (!is_source(file.path())) continue;
+    for (const std::string& include : includes_of(file.path())) {
+      INFO(file.path().string() << " includes " << include);
+      CHECK(include.find("zmq") == std::string::npos);
+      CHECK(include.find("msgpack") == std::string::npos);
+      CHECK_FALSE(kMayKnow.contains(include.substr(0, include.find('/'))));
+      const bool torch = include.find("torch/") == 0;
+      CHECK((!torch || file.path().filename() == "torch.h"));
+    }
+  }
+}
+
+TEST_CASE("the program links no libtorch") {
+  const std::string libraries = output_of("readelf -d " TQ_PROGRAM " | grep NEEDED");
+  CHECK(libraries.find("libzmq") != std::string::npos);
+  CHECK(libraries.find("torch") == std::string::npos);
+  CHECK(libraries.find("libc10") == std::string::npos);
+}
+
+}  // namespace
+}  // namespace tq::test

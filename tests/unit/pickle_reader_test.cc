@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/pickle_reader.h"
+
+#include <chrono>
+
+#include "support/catch.h"
+#include "wire/pickle_writer.h"
+
+namespace tq::test {
+namespace {
+
+using namespace std::string_literals;
+using wire::Limits;
+using wire::Value;
+
+std::string refusal(const std::string& pickle, const Limits& limits = {}) {
+  try {
+    wire::read_pickle(pickle, limits);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_CASE("a pickle that would run a command is refused by its name") {
+  // pickle.dumps of an object whose __reduce__ is (os.system, ("touch /tmp/x",)), protocol 2.
+  const std::string attack = "\x80\x02"s "cposix\nsystem\nX\x0c\x00\x00\x00touch /tmp/x\x85R."s;
+  CHECK(refusal(attack).find("'posix system'") != std::string::npos);
+  // The same by STACK_GLOBAL.
+  CHECK(refusal("\x80\x04\x8c\x08"s "builtins\x8c\x04"s "eval\x93\x8c\x01"s "1\x85R."s)
+            .find("'builtins eval'") != std::string::npos);
+  // Opcodes that look a class up in other ways.
+  CHECK(refusal("\x80\x02"s "(i__main__\nX\n."s) != "");
+  CHECK(refusal("\x80\x02"s "\x82\x01."s) != "");  // EXT1
+}
+
+TEST_CASE("growth by reference ends at the limit") {
+  // A list that holds ten times a list that holds ten times ...: 10^20 values from 200 bytes.
+  std::string bomb = "\x80\x04]\x94"s;
+  for (char level = 1; level <= 20; ++level) {
+    bomb += "](";
+    for (int i = 0; i < 10; ++i) bomb += "h"s + static_cast<char>(level - 1);
+    bomb += "e\x94"s;
+  }
+  bomb += ".";
+  Limits limits;
+  limits.nodes_max = 100'000;
+  CHECK(refusal(bomb, limits).find("more than 100000 values") != std::string::npos);
+}
+
+TEST_CASE("a list that holds itself is refused") {
+  CHECK(refusal("\x80\x04]\x94h\x00"s "a."s).find("refers to itself") != std::string::npos);
+}
+
+TEST_CASE("nesting ends at the limit") {
+  const std::string deep = "\x80\x04"s + std::string(3'000'000, ']') +
+                           std::string(2'999'999, 'a') + "."s;
+  CHECK(refusal(deep).find("nested deeper") != std::string::npos);
+}
+
+TEST_CASE("lengths are compared with what is left before memory is taken") {
+  CHECK(refusal("\x80\x05\x8e\xff\xff\xff\xff\xff\xff\xff\x7f"s).find("announces") !=
+        std::string::npos);
+  CHECK(refusal("\x80\x05X\xff\xff\xff\xff"s "abc."s).find("announces") != std::string::npos);
+}
+
+TEST_CASE("stack discipline is kept") {
+  CHECK(refusal("\x80\x04."s) != "");             // nothing on the stack
+  CHECK(refusal("\x80\x04"s "e."s) != "");        // APPENDS without a mark
+  CHECK(refusal("\x80\x04K\x01(t0."s) == "");     // a tuple made and dropped leaves 1
+  CHECK(refusal("\x80\x04(K\x01K\x02u."s) != "");  // SETITEMS on nothing
+  CHECK(refusal("\x80\x04h\x05."s) != "");        // memo never set
+  CHECK(refusal("\x80\x06N."s) != "");            // protocol of the future
+  CHECK(refusal("\x80\x04N"s) != "");             // no STOP
+}
+
+TEST_CASE("integers of all sizes come back as they are") {
+  // pickle.dumps(n, protocol=5) of Python for each n.
+  CHECK(*wire::read_pickle("\x80\x05K\xff."s, {}).get_if<int64_t>() == 255);
+  CHECK(*wire::read_pickle("\x80\x05J\xff\xff\xff\xff."s, {}).get_if<int64_t>() == -1);
+  CHECK(*wire::read_pickle("\x80\x05\x8a\x05\x00\x00\x00\x00\x01."s, {}).get_if<int64_t>() ==
+        int64_t{1} << 32);
+  CHECK(*wire::read_pickle("\x80\x05\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80."s, {})
+             .get_if<int64_t>() == INT64_MIN);
+  // 1 << 63 needs nine bytes and does not fit an int64.
+  CHECK(wire::read_pickle("\x80\x05\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x80\x00."s, {})
+            .get_if<wire::BigInt>() != nullptr);
+}
+
+TEST_CASE("what the writer writes the reader reads") {
+  const int64_t integers[] = {0, 255, 256, -1, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
+  for (int64_t n : integers) {
+    wire::PickleWriter writer;
+    writer.integer(n);
+    CHECK(*wire::read_pickle(std::move(writer).finish(), {}).get_if<int64_t>() == n);
+  }
+}
+
+}  // namespace
+}  // namespace tq::test
