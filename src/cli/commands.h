@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace tq::cli {
+
+/// A subcommand adds itself to the program and returns what runs when it was chosen; the result is
+/// the exit status. One file each.
+using Run = std::function<int()>;
+
+Run add_up(CLI::App& program);
+Run add_controller(CLI::App& program);
+Run add_storage(CLI::App& program);
+
+}  // namespace tq::cli

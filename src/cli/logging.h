@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace tq::cli {
+
+/// Log lines go to stderr. `level` is debug, info, warning, error, critical or off, in any case (also
+/// in upstream's spelling, e.g. WARN). Throws Error(kInvalidArgument) for another one.
+void set_up_logging(const std::string& level);
+
+}  // namespace tq::cli

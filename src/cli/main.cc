@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/logging.h"
+#include "cli/signals.h"
+#include "transfer_queue/error.h"
+
+namespace tq::cli {
+namespace {
+
+int exit_code_of(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kInvalidArgument: return kUsage;
+    case ErrorCode::kNotFound: return kNotFound;
+    default: return kFailed;
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App program(
+      "TransferQueue nodes in C++: they carry the data of reinforcement-learning post-training and "
+      "speak the protocol of the Python package TransferQueue, so that its clients use them as they "
+      "are.",
+      "tq");
+  program.set_version_flag("--version", "tq " TQ_VERSION);
+  program.require_subcommand(1);
+  program.get_formatter()->column_width(34);
+  program.footer(
+      "Start here: tq up --info-dir DIR, then join with a client; 'tq up --help' tells more.\n"
+      "Exit status: 0 ok, 1 failed, 2 wrong usage, 3 cannot reach a node, 4 not found.");
+  std::string log_level = "warning";
+  program.add_option("--log-level", log_level, "debug, info, warning, error, critical or off")
+      ->capture_default_str()
+      ->envname("TQ_LOGGING_LEVEL");
+  program.fallthrough();
+
+  const std::pair<const char*, Run> commands[] = {
+      {"up", add_up(program)},
+      {"controller", add_controller(program)},
+      {"storage", add_storage(program)},
+  };
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return program.exit(error), kOk;  // --help, --version
+    fmt::print(stderr, "tq: {}\nRun 'tq --help' or 'tq COMMAND --help' for what can be said.\n",
+               error.what());
+    return kUsage;
+  }
+  set_up_logging(log_level);
+  block_stop_signals();
+  for (const auto& [name, run_command] : commands) {
+    if (program.got_subcommand(name)) return run_command();
+  }
+  return kUsage;
+}
+
+}  // namespace
+}  // namespace tq::cli
+
+int main(int argc, char** argv) {
+  try {
+    return tq::cli::run(argc, argv);
+  } catch (const tq::Error& error) {
+    fmt::print(stderr, "tq: {}\n", error.what());
+    return tq::cli::exit_code_of(error);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "tq: {}\n", error.what());
+    return tq::cli::kFailed;
+  }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/node_options.h"
+
+#include <fmt/format.h>
+
+namespace tq::cli {
+
+void add_socket_options(CLI::App& command, NodeSettings& s) {
+  command
+      .add_option("--bind", s.bind,
+                  "Where to listen: an IPv4 or IPv6 address, with :PORT for a fixed first port; the "
+                  "other sockets take the ports after it")
+      ->capture_default_str()
+      ->type_name("ADDR[:PORT]");
+  command
+      .add_option("--advertise", s.advertise,
+                  "The IP address that peers are told, where it is not the one bound")
+      ->type_name("ADDR");
+  command
+      .add_option("--backlog", s.backlog, "Connections that may wait to be accepted, a socket")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65535))
+      ->envname("TQ_STORAGE_ZMQ_BACKLOG");
+}
+
+void add_controller_options(CLI::App& command, NodeSettings& s) {
+  command.add_flag("--polling", s.polling,
+                   "Answer a fetch without enough data at once, with an empty batch, instead of "
+                   "letting it wait");
+  command
+      .add_option("--pre-alloc", s.pre_alloc,
+                  "Samples a new partition reserves before any is produced, so that consumers know "
+                  "how many to expect")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
+      ->envname("TQ_PRE_ALLOC_SAMPLE_NUM");
+  command
+      .add_option("--metadata-timeout", s.metadata_timeout_s,
+                  "Seconds a fetch may wait for data (the larger of this and --check-interval counts)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->envname("TQ_CONTROLLER_GET_METADATA_TIMEOUT");
+  command
+      .add_option("--check-interval", s.check_interval_s,
+                  "Seconds that upstream sleeps between two looks; here only a bound of the wait")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->envname("TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL");
+  command
+      .add_option("--index-rest-seconds", s.index_rest_s,
+                  "How long a freed global index rests before it is given out again (old clients "
+                  "free an index before its data)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+}
+
+void add_storage_options(CLI::App& command, NodeSettings& s) {
+  command
+      .add_option("--capacity", s.capacity, "Most samples a unit holds; no bound unless given")
+      ->check(CLI::PositiveNumber)
+      ->type_name("SAMPLES");
+  command
+      .add_option("--capacity-bytes", s.capacity_bytes,
+                  "Most payload bytes a unit holds, e.g. 8GiB; no bound unless given")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::PositiveNumber)
+      ->type_name("BYTES");
+}
+
+runtime::NodeOptions to_node_options(const NodeSettings& s) {
+  runtime::NodeOptions options;
+  options.bind = runtime::BindAddress::parse(s.bind);
+  options.advertise = s.advertise;
+  options.backlog = s.backlog;
+  if (!s.advertise.empty()) {
+    options.advertise = runtime::BindAddress::parse(s.advertise).host;
+  } else if (options.bind.is_wildcard()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--bind {} listens on every address; say with --advertise ADDR which one "
+                            "peers shall connect to",
+                            s.bind));
+  }
+  return options;
+}
+
+std::unique_ptr<runtime::Node> start_controller(const NodeSettings& s,
+                                                const runtime::NodeOptions& options) {
+  controller::ControllerConfig config;
+  config.polling_mode = s.polling;
+  config.pre_alloc_samples = static_cast<size_t>(s.pre_alloc);
+  config.get_metadata_timeout_s = s.metadata_timeout_s;
+  config.check_interval_s = s.check_interval_s;
+  config.index_rest_s = s.index_rest_s;
+  config.limits = options.limits;
+  const std::vector<std::string> sockets = {
+      "handshake_socket", "request_handle_socket",
+      "data_status_update_socket",  // where clients up to 0.1.7 send NOTIFY_DATA_UPDATE
+  };
+  return std::make_unique<runtime::Node>(std::make_unique<controller::Controller>(config),
+                                         ServerInfo::kControllerRole, sockets, options);
+}
+
+std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,
+                                             const runtime::NodeOptions& options) {
+  storage::StorageConfig config;
+  config.capacity_samples = s.capacity;
+  config.capacity_bytes = s.capacity_bytes;
+  config.limits = options.limits;
+  return std::make_unique<runtime::Node>(std::make_unique<storage::StorageUnit>(config),
+                                         ServerInfo::kStorageRole,
+                                         std::vector<std::string>{"put_get_socket"}, options);
+}
+
+}  // namespace tq::cli

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "controller/controller.h"
+#include "runtime/node.h"
+#include "storage/storage_unit.h"
+
+namespace tq::cli {
+
+/// What a user may set on nodes, by flag or environment variable (flag wins). The one home of both.
+struct NodeSettings {
+  std::string bind = "127.0.0.1";
+  std::string advertise;
+  int backlog = 4096;
+
+  bool polling = false;
+  int64_t pre_alloc = 1;
+  double metadata_timeout_s = 1;
+  double check_interval_s = 5;
+  double index_rest_s = 10;
+
+  std::optional<int64_t> capacity;
+  std::optional<int64_t> capacity_bytes;
+};
+
+void add_socket_options(CLI::App& command, NodeSettings& settings);
+void add_controller_options(CLI::App& command, NodeSettings& settings);
+void add_storage_options(CLI::App& command, NodeSettings& settings);
+
+/// Throws Error(kInvalidArgument) for an address that is none, or a wildcard without --advertise.
+runtime::NodeOptions to_node_options(const NodeSettings& settings);
+
+std::unique_ptr<runtime::Node> start_controller(const NodeSettings& settings,
+                                                const runtime::NodeOptions& options);
+std::unique_ptr<runtime::Node> start_storage(const NodeSettings& settings,
+                                             const runtime::NodeOptions& options);
+
+}  // namespace tq::cli

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/info_files.h"
+#include "cli/node_options.h"
+#include "cli/signals.h"
+
+namespace tq::cli {
+namespace {
+
+struct RoleSettings {
+  NodeSettings node;
+  std::filesystem::path info_file;
+};
+
+using Start = std::unique_ptr<runtime::Node> (*)(const NodeSettings&, const runtime::NodeOptions&);
+
+int run_role(const RoleSettings& settings, Start start) {
+  const runtime::NodeOptions options = to_node_options(settings.node);
+  const auto folder = settings.info_file.parent_path();
+  prepare_info_dir(folder.empty() ? "." : folder);
+  const auto node = start(settings.node, options);
+  InfoFiles files;
+  files.write(settings.info_file, node->info());
+  fmt::print("ready: {} at {}; address in {}\n", node->info().id,
+             tcp_endpoint(node->info().ip, node->info().ports.front().second),
+             settings.info_file.string());
+  std::fflush(stdout);
+  wait_for_stop();
+  return kOk;
+}
+
+CLI::App* add_role(CLI::App& program, RoleSettings& settings, const char* name,
+                   const char* description) {
+  CLI::App* command = program.add_subcommand(name, description);
+  command
+      ->add_option("--info-file", settings.info_file, "File that receives the node's address as JSON")
+      ->required()
+      ->type_name("FILE");
+  add_socket_options(*command, settings.node);
+  return command;
+}
+
+}  // namespace
+
+Run add_controller(CLI::App& program) {
+  auto settings = std::make_shared<RoleSettings>();
+  CLI::App* command =
+      add_role(program, *settings, "controller",
+               "Run a controller alone: it keeps partitions, keys, tags and who consumed what.");
+  add_controller_options(*command, settings->node);
+  command->footer("Example: tq controller --info-file /run/tq/controller.json --polling");
+  return [settings] { return run_role(*settings, start_controller); };
+}
+
+Run add_storage(CLI::App& program) {
+  auto settings = std::make_shared<RoleSettings>();
+  CLI::App* command = add_role(program, *settings, "storage",
+                               "Run one storage unit alone: it keeps the rows of samples.");
+  add_storage_options(*command, settings->node);
+  command->footer("Example: tq storage --info-file /run/tq/storage-0.json --capacity-bytes 8GiB");
+  return [settings] { return run_role(*settings, start_storage); };
+}
+
+}  // namespace tq::cli

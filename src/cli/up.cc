@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/info_files.h"
+#include "cli/node_options.h"
+#include "cli/signals.h"
+
+namespace tq::cli {
+namespace {
+
+struct UpSettings {
+  NodeSettings nodes;
+  std::filesystem::path info_dir;
+  int units = 2;
+};
+
+// Each node of a fixed port range takes the ports after the one before it.
+void advance_port(runtime::NodeOptions& options, const runtime::Node& started) {
+  if (options.bind.port != 0) options.bind.port += static_cast<int>(started.info().ports.size());
+}
+
+int run_up(const UpSettings& settings) {
+  runtime::NodeOptions options = to_node_options(settings.nodes);
+  prepare_info_dir(settings.info_dir);
+  const auto controller = start_controller(settings.nodes, options);
+  advance_port(options, *controller);
+  std::vector<std::unique_ptr<runtime::Node>> units;
+  for (int i = 0; i < settings.units; ++i) {
+    units.push_back(start_storage(settings.nodes, options));
+    advance_port(options, *units.back());
+  }
+  // The controller's address comes last: where it stands, all units can be found.
+  InfoFiles files;
+  remove_leftover_units(settings.info_dir, settings.units);
+  for (int i = 0; i < settings.units; ++i) {
+    files.write(settings.info_dir / fmt::format("storage-{}.json", i), units[i]->info());
+  }
+  files.write(settings.info_dir / "controller.json", controller->info());
+  fmt::print("ready: {} at {}, {} storage unit{}; addresses in {}\n", controller->info().id,
+             controller->info().endpoint("request_handle_socket"), settings.units,
+             settings.units == 1 ? "" : "s", settings.info_dir.string());
+  std::fflush(stdout);
+  wait_for_stop();
+  return kOk;
+}
+
+}  // namespace
+
+Run add_up(CLI::App& program) {
+  auto settings = std::make_shared<UpSettings>();
+  CLI::App* command = program.add_subcommand(
+      "up",
+      "Run a controller and storage units in this process, until SIGTERM or Ctrl-C.\n"
+      "Writes DIR/controller.json and DIR/storage-0.json, storage-1.json, ... for clients to find "
+      "them; prints one line when ready.");
+  command
+      ->add_option("--info-dir", settings->info_dir,
+                   "Folder that receives the addresses; created if it is not there")
+      ->required()
+      ->type_name("DIR");
+  command->add_option("--units", settings->units, "Storage units")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  add_socket_options(*command, settings->nodes);
+  add_controller_options(*command, settings->nodes);
+  add_storage_options(*command, settings->nodes);
+  command->footer("Example: tq up --units 2 --info-dir /run/tq --capacity-bytes 8GiB");
+  return [settings] { return run_up(*settings); };
+}
+
+}  // namespace tq::cli
