@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "wire/dtype.h"
+#include "transfer_queue/dtype.h"
 
 #include <array>
 #include <cstddef>
 
-namespace tq::wire {
+namespace tq {
 namespace {
 
 struct Entry {
@@ -14,7 +14,7 @@ struct Entry {
 
 constexpr Entry kEntries[] = {
 #define TQ_DTYPE(name, bytes) {#name, bytes},
-#include "wire/dtype.def"
+#include "transfer_queue/dtype.def"
 #undef TQ_DTYPE
 };
 
@@ -35,4 +35,4 @@ std::optional<DType> dtype_from_name(std::string_view name) noexcept {
   return std::nullopt;
 }
 
-}  // namespace tq::wire
+}  // namespace tq

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "wire/value.h"
+#include "transfer_queue/value.h"
 
-namespace tq::wire {
+namespace tq {
 namespace {
 
 // One name a variant alternative, in its order.
@@ -70,4 +70,4 @@ size_t payload_bytes(const Value& value) noexcept {
   return std::visit(PayloadBytes{}, value.variant());
 }
 
-}  // namespace tq::wire
+}  // namespace tq

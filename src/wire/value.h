@@ -1,178 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <variant>
-#include <vector>
-
+#include "transfer_queue/value.h"
 #include "wire/dtype.h"
 #include "wire/slice.h"
 
+// The values of a message are the values of the public interface.
 namespace tq::wire {
 
-class Value;
-
-using Shape = std::vector<int64_t>;
-using Array = std::vector<Value>;
-/// A dict in the order of the wire. Keys are any value; lookups by name are linear (dicts are small).
-using Map = std::vector<std::pair<Value, Value>>;
-
-/// A dense row-major tensor (ext 3). Invariant: data.size == product(shape) * dtype_size(dtype).
-struct Tensor {
-  DType dtype;
-  Shape shape;
-  Slice data;
-};
-
-/// A nested tensor (ext 4): rows of their own shapes.
-struct NestedTensor {
-  bool jagged;  // torch.jagged, else torch.strided
-  std::vector<Tensor> tensors;
-};
-
-/// A numpy array (ext 5). The dtype string is numpy's and is not interpreted.
-struct NdArray {
-  std::string dtype;
-  Shape shape;
-  Slice data;
-};
-
-/// A payload that this side need not understand: ext 1 (a pickled object) or ext 2 (a callable).
-/// It is kept as bytes and returned as bytes.
-struct Opaque {
-  int8_t ext_type;
-  Slice payload;
-};
-
-struct Bytes {
-  std::string bytes;
-};
-
-/// A tuple; only pickles tell tuples from lists. msgpack writes it as an array.
-struct Tuple {
-  Array items;
-};
-
-/// A set or frozenset out of a pickle.
-struct Set {
-  Array items;
-};
-
-/// An integer outside msgpack's range, in two's complement, little-endian: LONG1's own form.
-struct BigInt {
-  std::string bytes;
-};
-
-/// A str with lone surrogates, which msgpack cannot hold, in Python's "surrogatepass" UTF-8.
-struct SurrogateStr {
-  std::string bytes;
-};
-
-/// What a pickle says about an object, uncalled and unbuilt: inert by construction.
-///   kGlobal: `module name`;  kCall: `module name` applied to args;  kObject: an instance, its state.
-struct PyObject {
-  enum class Kind : uint8_t { kGlobal, kCall, kObject };
-  Kind kind;
-  std::string module;
-  std::string name;
-  Array args;
-  Array state;  // empty, or the one value that BUILD gave
-
-  bool is(std::string_view wanted_module, std::string_view wanted_name) const {
-    return module == wanted_module && name == wanted_name;
-  }
-};
-
-/// One decoded value. Copies are shallow for everything that has bytes of its own in a frame.
-/// Immutable use is thread-safe.
-class Value {
- public:
-  using Variant =
-      std::variant<std::monostate, bool, int64_t, uint64_t, double, std::string,
-                   std::shared_ptr<const Bytes>, Array, Map, std::shared_ptr<const Tensor>,
-                   std::shared_ptr<const NestedTensor>, std::shared_ptr<const NdArray>,
-                   std::shared_ptr<const Opaque>, std::shared_ptr<const Tuple>,
-                   std::shared_ptr<const Set>, std::shared_ptr<const BigInt>,
-                   std::shared_ptr<const SurrogateStr>, std::shared_ptr<const PyObject>>;
-
-  Value() = default;
-  // NOLINTBEGIN(google-explicit-constructor): a Value stands where its content stands
-  Value(bool v) : variant_(v) {}
-  Value(int v) : variant_(int64_t{v}) {}
-  Value(int64_t v) : variant_(v) {}
-  /// Stored as int64 where it fits, so that equal numbers are equal Values.
-  Value(uint64_t v) {
-    if (v <= static_cast<uint64_t>(INT64_MAX)) {
-      variant_ = static_cast<int64_t>(v);
-    } else {
-      variant_ = v;
-    }
-  }
-  Value(double v) : variant_(v) {}
-  Value(std::string v) : variant_(std::move(v)) {}
-  Value(std::string_view v) : variant_(std::string(v)) {}
-  Value(const char* v) : variant_(std::string(v)) {}
-  Value(Array v) : variant_(std::move(v)) {}
-  Value(Map v) : variant_(std::move(v)) {}
-  Value(Bytes v) : variant_(std::make_shared<const Bytes>(std::move(v))) {}
-  Value(Tensor v) : variant_(std::make_shared<const Tensor>(std::move(v))) {}
-  Value(NestedTensor v) : variant_(std::make_shared<const NestedTensor>(std::move(v))) {}
-  Value(NdArray v) : variant_(std::make_shared<const NdArray>(std::move(v))) {}
-  Value(Opaque v) : variant_(std::make_shared<const Opaque>(std::move(v))) {}
-  Value(Tuple v) : variant_(std::make_shared<const Tuple>(std::move(v))) {}
-  Value(Set v) : variant_(std::make_shared<const Set>(std::move(v))) {}
-  Value(BigInt v) : variant_(std::make_shared<const BigInt>(std::move(v))) {}
-  Value(SurrogateStr v) : variant_(std::make_shared<const SurrogateStr>(std::move(v))) {}
-  Value(PyObject v) : variant_(std::make_shared<const PyObject>(std::move(v))) {}
-  // NOLINTEND(google-explicit-constructor)
-
-  const Variant& variant() const noexcept { return variant_; }
-  Variant& variant() noexcept { return variant_; }
-
-  bool is_nil() const noexcept { return variant_.index() == 0; }
-  /// The content if it is of that type, else nullptr: get_if<bool|int64_t|double|std::string|Array|
-  /// Map|Tensor|...>.
-  template <class T>
-  const T* get_if() const noexcept {
-    if constexpr (kShared<T>) {
-      const auto* pointer = std::get_if<std::shared_ptr<const T>>(&variant_);
-      return pointer != nullptr ? pointer->get() : nullptr;
-    } else {
-      return std::get_if<T>(&variant_);
-    }
-  }
-  template <class T>
-  T* get_mutable_if() noexcept {
-    return std::get_if<T>(&variant_);
-  }
-  /// The entry of a map by name, or nullptr (also when this is no map).
-  const Value* find(std::string_view key) const noexcept;
-  Value* find(std::string_view key) noexcept {
-    return const_cast<Value*>(static_cast<const Value*>(this)->find(key));
-  }
-
-  /// "int", "str", "tensor" ...: what an error message calls this value.
-  std::string_view kind_name() const noexcept;
-
- private:
-  template <class T>
-  static constexpr bool kShared =
-      std::is_same_v<T, Bytes> || std::is_same_v<T, Tensor> || std::is_same_v<T, NestedTensor> ||
-      std::is_same_v<T, NdArray> || std::is_same_v<T, Opaque> || std::is_same_v<T, Tuple> ||
-      std::is_same_v<T, Set> || std::is_same_v<T, BigInt> || std::is_same_v<T, SurrogateStr> ||
-      std::is_same_v<T, PyObject>;
-
-  Variant variant_;
-};
-
-/// Elements of a shape; 1 for a 0-d tensor. Requires a shape that was checked on decoding.
-int64_t element_count(const Shape& shape) noexcept;
-
-/// Payload bytes that a value refers to (tensors, arrays, opaque payloads, bytes and text).
-size_t payload_bytes(const Value& value) noexcept;
+using tq::Array;
+using tq::BigInt;
+using tq::Bytes;
+using tq::element_count;
+using tq::Map;
+using tq::NdArray;
+using tq::NestedTensor;
+using tq::Opaque;
+using tq::payload_bytes;
+using tq::PyObject;
+using tq::Set;
+using tq::Shape;
+using tq::SurrogateStr;
+using tq::Tensor;
+using tq::Tuple;
+using tq::Value;
 
 }  // namespace tq::wire
