@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controller/controller.h"
+
+#include <optional>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+
+#include "controller/error_reply.h"
+#include "controller/handlers/handlers.h"
+#include "controller/sequential_sampler.h"
+#include "wire/unpack.h"
+
+namespace tq::controller {
+namespace {
+
+using Handler = runtime::Outcome (*)(State&, runtime::Request&, runtime::TimePoint);
+
+// A fetch may wait and be handled again, so its body stays whole.
+template <class Message>
+constexpr bool kMayWait = std::is_same_v<Message, wire::GetMeta>;
+
+template <class Message>
+Message unpack(wire::Value& body, const wire::Limits& limits) {
+  if constexpr (kMayWait<Message>) {
+    wire::Value copy = body;
+    return wire::unpack_body<Message>(copy, limits);
+  } else {
+    return wire::unpack_body<Message>(body, limits);
+  }
+}
+
+template <class Message>
+runtime::Outcome unpack_and_handle(State& state, runtime::Request& request,
+                                   runtime::TimePoint now) {
+  wire::Envelope& envelope = request.envelope;
+  return handle(state, Call{envelope, request.received_at, now},
+                unpack<Message>(envelope.body, state.config.limits));
+}
+
+struct TableBuilder {
+  std::unordered_map<std::string_view, Handler>& table;
+  template <class Message>
+  void operator()() const {
+    table.emplace(Message::kType, &unpack_and_handle<Message>);
+  }
+};
+
+const std::unordered_map<std::string_view, Handler>& handlers() {
+  static const auto table = [] {
+    std::unordered_map<std::string_view, Handler> built;
+    wire::ControllerRequests::for_each(TableBuilder{built});
+    return built;
+  }();
+  return table;
+}
+
+}  // namespace
+
+Controller::Controller(ControllerConfig config, std::unique_ptr<Sampler> sampler)
+    : state_(std::move(config),
+             sampler != nullptr ? std::move(sampler) : std::make_unique<SequentialSampler>()) {}
+
+runtime::Outcome Controller::handle(runtime::Request& request, runtime::TimePoint now) {
+  const wire::Envelope& envelope = request.envelope;
+  const auto handler = handlers().find(envelope.request_type);
+  if (handler == handlers().end()) return unknown_type_reply(state_.id, envelope);
+  const std::optional<std::string> partition_id = partition_of(envelope.body);
+  try {
+    return handler->second(state_, request, now);
+  } catch (const Error& error) {
+    return error_reply(state_.id, envelope, partition_id, error);
+  } catch (const std::exception& error) {
+    return error_reply(state_.id, envelope, partition_id,
+                       Error(ErrorCode::kInternal, error.what()));
+  }
+}
+
+runtime::Reply Controller::undecodable(const Error& error) {
+  return undecodable_reply(state_.id, error);
+}
+
+}  // namespace tq::controller

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "controller/batch.h"
+#include "controller/handlers/handlers.h"
+
+namespace tq::controller {
+namespace {
+
+/// A fetch whose parts were checked.
+struct Fetch {
+  const wire::GetMeta& message;
+  size_t batch_size;
+  wire::Map sampling_config;
+};
+
+// The sampler's keyword arguments. Upstream passes them on beside its own, so these names would
+// clash.
+wire::Map checked_sampling_config(const wire::Value& config) {
+  constexpr std::array<std::string_view, 3> kTaken = {"ready_indexes", "batch_size", "partition"};
+  if (config.is_nil()) return {};
+  const auto* entries = config.get_if<wire::Map>();
+  if (entries == nullptr) {
+    fail(ErrorCode::kWrongType, "body.sampling_config must be a dict, got {}", config.kind_name());
+  }
+  for (const auto& [key, value] : *entries) {
+    const auto* name = key.get_if<std::string>();
+    if (name == nullptr) {
+      fail(ErrorCode::kWrongType, "body.sampling_config must have str keys, got {}",
+           key.kind_name());
+    }
+    if (std::find(kTaken.begin(), kTaken.end(), *name) != kTaken.end()) {
+      fail(ErrorCode::kWrongType, "body.sampling_config.{} is not the client's to choose", *name);
+    }
+  }
+  return *entries;
+}
+
+Fetch checked(const State& state, const wire::GetMeta& message) {
+  if (!message.task_name) {
+    fail(ErrorCode::kInvalidArgument, "body.task_name must be there in mode fetch");
+  }
+  if (!message.batch_size || *message.batch_size <= 0) {
+    fail(ErrorCode::kInvalidArgument, "body.batch_size must be positive in mode fetch");
+  }
+  const auto batch_size = static_cast<size_t>(*message.batch_size);
+  if (batch_size > state.config.limits.rows_max) {
+    fail(ErrorCode::kLimit, "body.batch_size is {}; the limit is {}", batch_size,
+         state.config.limits.rows_max);
+  }
+  return {message, batch_size, checked_sampling_config(message.sampling_config)};
+}
+
+// Takes back what a reply handed out that did not reach its peer.
+std::function<void()> give_back_later(State& state, const wire::GetMeta& message,
+                                      Consumption::Receipt receipt) {
+  return [&state, partition_id = message.partition_id, task_name = *message.task_name,
+          receipt = std::move(receipt)] {
+    Partition* partition = state.partitions.find(partition_id);
+    Consumption* task = partition != nullptr ? partition->find_task(task_name) : nullptr;
+    if (task != nullptr && task->give_back(receipt)) state.changed(partition_id);
+  };
+}
+
+runtime::Reply empty_batch(const State& state, const Call& call) {
+  return reply(state, call, wire::GetMetaResponse{});
+}
+
+runtime::Reply serve(State& state, const Call& call, const Fetch& wanted, Partition& partition,
+                     Consumption& task, const ReadyIndexes& ready) {
+  Sample sample = state.sampler->sample(
+      {ready, wanted.batch_size, partition, *wanted.message.task_name, wanted.sampling_config});
+  if (sample.sampled.empty()) {
+    if (state.config.polling_mode) return empty_batch(state, call);
+    fail(ErrorCode::kInternal, "the sampler chose none of {} ready samples; required {}",
+         ready.count(), wanted.batch_size);
+  }
+  Consumption::Receipt receipt = task.mark(sample.consumed);
+  runtime::Reply answer =
+      reply(state, call,
+            wire::GetMetaResponse{make_batch_meta(partition, std::move(sample.sampled),
+                                                  *wanted.message.data_fields, Production::kAll)});
+  answer.undo = give_back_later(state, wanted.message, std::move(receipt));
+  return answer;
+}
+
+[[noreturn]] void fail_timeout(const Call& call, const Fetch& wanted, size_t available) {
+  const std::chrono::duration<double> waited = call.now - call.received_at;
+  fail(ErrorCode::kTimeout,
+       "task '{}' waited {:.1f} s for samples of partition '{}' with fields [{}]: required {}, "
+       "available {}",
+       *wanted.message.task_name, waited.count(), wanted.message.partition_id,
+       fmt::join(*wanted.message.data_fields, ", "), wanted.batch_size, available);
+}
+
+}  // namespace
+
+// A partition that is not there yet is waited for like data.
+runtime::Outcome fetch(State& state, const Call& call, const wire::GetMeta& message) {
+  const Fetch wanted = checked(state, message);
+  size_t available = 0;
+  const runtime::TimePoint deadline = call.received_at + state.fetch_patience();
+  if (Partition* partition = state.partitions.find(message.partition_id)) {
+    Consumption& task = state.obtain_task(*partition, *message.task_name);
+    const ReadyIndexes ready = partition->ready(*message.data_fields, task);
+    const bool kept = state.config.polling_mode &&
+                      state.sampler->has_cached_result(message.partition_id, *message.task_name,
+                                                       wanted.sampling_config);
+    if (kept || ready.at_least(wanted.batch_size)) {
+      return serve(state, call, wanted, *partition, task, ready);
+    }
+    if (call.now >= deadline) available = ready.count();
+  }
+  if (state.config.polling_mode) return empty_batch(state, call);
+  if (call.now >= deadline) fail_timeout(call, wanted, available);
+  return runtime::Wait{message.partition_id, deadline};
+}
+
+}  // namespace tq::controller

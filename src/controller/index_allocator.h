@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "controller/index_set.h"
+#include "runtime/actor.h"
+
+namespace tq::controller {
+
+/// Hands out global indexes, the smallest first, and takes them back.
+///
+/// A freed index rests before it is handed out again: clients 0.1.6 and 0.1.8 free an index here
+/// before they clear its rows at the storage units, so its next owner's rows would be cleared.
+class IndexAllocator {
+ public:
+  IndexAllocator(std::chrono::nanoseconds rest, int64_t index_max)
+      : rest_(rest), index_max_(index_max) {}
+
+  /// `count` indexes, ascending: freed ones that have rested, then new ones. Throws Error(kLimit),
+  /// with nothing changed, when they would pass the largest index.
+  std::vector<int64_t> allocate(size_t count, runtime::TimePoint now);
+  /// Throws what allocate(count) might throw, so that a caller of several allocations can check
+  /// before the first.
+  void ensure_available(size_t count) const;
+  /// Takes back indexes that were handed out and not taken back since.
+  void release(IndexSet indexes, runtime::TimePoint now);
+
+ private:
+  struct Resting {
+    runtime::TimePoint until;
+    IndexSet indexes;
+  };
+
+  std::chrono::nanoseconds rest_;
+  int64_t index_max_;
+  int64_t next_ = 0;
+  IndexSet free_;
+  std::deque<Resting> resting_;  // in order of `until`
+};
+
+}  // namespace tq::controller

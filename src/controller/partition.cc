@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controller/partition.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <unordered_set>
+#include <utility>
+
+#include "controller/detach.h"
+
+namespace tq::controller {
+
+wire::Indexes Partition::indexes() const {
+  const wire::Indexes active = active_.to_vector();
+  if (pre_allocated_.empty()) return active;
+  const wire::Indexes pre_allocated = pre_allocated_.to_vector();
+  wire::Indexes all;
+  all.reserve(active.size() + pre_allocated.size());
+  std::merge(active.begin(), active.end(), pre_allocated.begin(), pre_allocated.end(),
+             std::back_inserter(all));
+  return all;
+}
+
+void Partition::pre_allocate(const wire::Indexes& indexes) {
+  for (int64_t index : indexes) pre_allocated_.insert(index);
+}
+
+wire::Indexes Partition::activate_pre_allocated(size_t count) {
+  wire::Indexes indexes = pre_allocated_.take_first(count);
+  activate(indexes);
+  return indexes;
+}
+
+void Partition::activate(const wire::Indexes& indexes) {
+  for (int64_t index : indexes) active_.insert(index);
+}
+
+void Partition::clear(const IndexSet& rows) {
+  active_.remove(rows);
+  for (Field& field : fields_) {
+    field.produced.remove(rows);
+    if (!field.metadata.empty()) field.metadata.remove_samples(rows);
+  }
+  for (auto& [name, consumption] : tasks_) consumption.forget(rows);
+  rows.for_each([&](int64_t index) {
+    keys_.erase_index(index);
+    tags_.erase(index);
+    backend_meta_.erase(index);
+  });
+}
+
+std::optional<size_t> Partition::find_field(std::string_view name) const {
+  const auto found = field_positions_.find(name);
+  if (found == field_positions_.end()) return std::nullopt;
+  return found->second;
+}
+
+size_t Partition::count_new_fields(
+    const std::vector<std::pair<std::string, wire::FieldUpdate>>& updates) const {
+  std::unordered_set<std::string_view> names;
+  for (const auto& [name, update] : updates) {
+    if (!find_field(name)) names.insert(name);
+  }
+  return names.size();
+}
+
+std::optional<std::string> Partition::produce(
+    const IndexSet& rows, const std::vector<std::pair<std::string, wire::FieldUpdate>>& updates) {
+  std::optional<std::string> conflict;
+  pre_allocated_.remove(rows);
+  active_.add(rows);
+  for (const auto& [name, update] : updates) {
+    Field& field = obtain_field(name);
+    field.produced.add(rows);
+    const std::optional<std::string> differs = field.metadata.update(update, rows);
+    if (differs && !conflict) conflict = fmt::format("field '{}': {}", name, *differs);
+  }
+  return conflict;
+}
+
+void Partition::withdraw(const IndexSet& rows) {
+  for (Field& field : fields_) field.produced.remove(rows);
+}
+
+Consumption* Partition::find_task(const std::string& name) {
+  const auto found = tasks_.find(name);
+  return found != tasks_.end() ? &found->second : nullptr;
+}
+
+void Partition::reset_consumption(const std::optional<std::string>& task) {
+  for (auto& [name, consumption] : tasks_) {
+    if (!task || *task == name) consumption.reset();
+  }
+}
+
+ReadyIndexes Partition::ready(const wire::Names& fields, const Consumption& task) const {
+  std::vector<const IndexSet*> produced;
+  produced.reserve(std::max<size_t>(fields.size(), 1));
+  for (const std::string& name : fields) {
+    const std::optional<size_t> position = find_field(name);
+    produced.push_back(position ? &fields_[*position].produced : &nothing_);
+  }
+  if (produced.empty()) produced.push_back(&active_);
+  return ReadyIndexes(std::move(produced), &task.consumed());
+}
+
+void Partition::set_tag(int64_t index, wire::Value tag) {
+  const auto* entries = tag.get_if<wire::Map>();
+  if (entries != nullptr && entries->empty()) {
+    tags_.erase(index);
+  } else {
+    tags_.insert_or_assign(index, std::move(tag));
+  }
+}
+
+const wire::Value* Partition::find_tag(int64_t index) const {
+  const auto found = tags_.find(index);
+  return found != tags_.end() ? &found->second : nullptr;
+}
+
+void Partition::merge_backend_meta(int64_t index, const wire::Map& fields) {
+  wire::Map& kept = backend_meta_[index];
+  for (const auto& [name, value] : fields) {
+    const auto same = [&, wanted = name.get_if<std::string>()](const auto& entry) {
+      const auto* text = entry.first.template get_if<std::string>();
+      return text != nullptr && wanted != nullptr && *text == *wanted;
+    };
+    const auto found = std::find_if(kept.begin(), kept.end(), same);
+    if (found != kept.end()) {
+      found->second = detach(value);
+    } else {
+      kept.emplace_back(name, detach(value));
+    }
+  }
+}
+
+const wire::Map* Partition::find_backend_meta(int64_t index) const {
+  const auto found = backend_meta_.find(index);
+  return found != backend_meta_.end() ? &found->second : nullptr;
+}
+
+Field& Partition::obtain_field(const std::string& name) {
+  if (const std::optional<size_t> position = find_field(name)) return fields_[*position];
+  Field& field = fields_.emplace_back();
+  field.name = name;
+  field_positions_.emplace(field.name, fields_.size() - 1);
+  return field;
+}
+
+}  // namespace tq::controller

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controller/config.h"
+#include "controller/index_allocator.h"
+#include "controller/partitions.h"
+#include "controller/sampler.h"
+
+namespace tq::controller {
+
+/// Everything a controller knows. Handlers work on it; nothing else does.
+class State {
+ public:
+  State(ControllerConfig config, std::unique_ptr<Sampler> sampler);
+
+  const ControllerConfig config;
+  const std::string id;
+  Partitions partitions;
+  IndexAllocator indexes;
+  const std::unique_ptr<Sampler> sampler;
+
+  /// How long a fetch waits for data.
+  std::chrono::nanoseconds fetch_patience() const;
+
+  /// Throws what registering `count` samples in the partition might throw, which may be new: so a
+  /// request that fails has changed nothing.
+  void ensure_can_register(std::string_view partition_id, size_t count);
+  /// Registers samples, in a partition that is created when it is new: pre-allocated ones first.
+  wire::Indexes register_samples(const std::string& partition_id, size_t count,
+                                 runtime::TimePoint now);
+  Partition& find_or_create_partition(const std::string& partition_id, runtime::TimePoint now);
+  /// The task, created when it is new. Throws Error(kLimit) when the partition has too many.
+  Consumption& obtain_task(Partition& partition, const std::string& task_name);
+
+  /// Notes that a fetch which waits for this partition may go on.
+  void changed(const std::string& partition_id);
+  std::vector<std::string> take_changed() { return std::exchange(changed_, {}); }
+
+ private:
+  std::vector<std::string> changed_;
+};
+
+}  // namespace tq::controller
