@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "storage/rows.h"
+
+namespace tq::storage {
+
+/// The rows of one put for one field, and which of them are still live. A row keeps its number, 0 to
+/// count - 1, for as long as it lives, also when the block is compacted. Not thread-safe.
+class Block {
+ public:
+  explicit Block(std::unique_ptr<Rows> rows);
+
+  size_t live_rows() const noexcept { return live_rows_; }
+  size_t live_bytes() const noexcept { return live_bytes_; }
+  size_t held_bytes() const noexcept { return rows_->held_bytes(); }
+
+  size_t row_bytes(uint32_t row) const noexcept { return rows_->bytes_at(position_of(row)); }
+  void write(uint32_t row, wire::Encoder& encoder) const {
+    rows_->write_at(position_of(row), encoder);
+  }
+  std::optional<TensorRow> tensor(uint32_t row) const noexcept {
+    return rows_->tensor_at(position_of(row));
+  }
+
+  /// Ends a live row. Returns the bytes that it was counted with.
+  size_t drop(uint32_t row) noexcept;
+
+  /// Whether most of what the block holds is dead, so that compact() is worth a copy. The threshold
+  /// of one half means that each byte is copied at most once for every byte that was put.
+  bool is_sparse() const noexcept { return live_rows_ > 0 && 2 * live_bytes_ < held_bytes(); }
+  /// Copies the live rows out and lets the rest go. May throw std::bad_alloc and is then unchanged.
+  void compact();
+
+ private:
+  size_t position_of(uint32_t row) const noexcept;
+
+  std::unique_ptr<Rows> rows_;
+  std::vector<uint32_t> numbers_;  // of the rows by position, ascending; empty: the position itself
+  std::vector<bool> dead_;         // by position
+  size_t live_rows_;
+  size_t live_bytes_ = 0;
+};
+
+}  // namespace tq::storage

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/field.h"
+
+#include <algorithm>
+#include <new>
+
+namespace tq::storage {
+
+size_t Field::held_bytes() const noexcept {
+  size_t total = 0;
+  for (const auto& block : blocks_) {
+    if (block != nullptr) total += block->held_bytes();
+  }
+  return total;
+}
+
+void Field::prepare(std::span<const uint32_t> slots) {
+  for (uint32_t slot : slots) rows_.prepare(slot);
+  if (!free_numbers_.empty()) return;
+  // Room for one more block, and for the number of every block in both lists.
+  if (blocks_.size() == blocks_.capacity()) blocks_.reserve(std::max<size_t>(4, 2 * blocks_.size()));
+  free_numbers_.reserve(blocks_.capacity());
+  sparse_.reserve(blocks_.capacity());
+}
+
+uint32_t Field::add(std::unique_ptr<Block> block) noexcept {
+  if (free_numbers_.empty()) {
+    blocks_.push_back(std::move(block));
+    return static_cast<uint32_t>(blocks_.size() - 1);
+  }
+  const uint32_t number = free_numbers_.back();
+  free_numbers_.pop_back();
+  blocks_[number] = std::move(block);
+  return number;
+}
+
+size_t Field::put(std::unique_ptr<Block> block, std::span<const uint32_t> slots,
+                  std::span<const uint32_t> rows) noexcept {
+  const uint32_t number = add(std::move(block));
+  size_t replaced_bytes = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const std::optional<RowRef> before = rows_.set(slots[i], RowRef{number, rows[i]});
+    if (before) replaced_bytes += drop(*before);
+  }
+  return replaced_bytes;
+}
+
+size_t Field::erase(uint32_t slot) noexcept {
+  const std::optional<RowRef> ref = rows_.erase(slot);
+  return ref ? drop(*ref) : 0;
+}
+
+size_t Field::drop(RowRef ref) noexcept {
+  std::unique_ptr<Block>& block = blocks_[ref.block];
+  const bool was_sparse = block->is_sparse();
+  const size_t bytes = block->drop(ref.row);
+  if (block->live_rows() == 0) {
+    block.reset();
+    free_numbers_.push_back(ref.block);
+  } else if (!was_sparse && block->is_sparse()) {
+    sparse_.push_back(ref.block);
+  }
+  return bytes;
+}
+
+void Field::tidy() noexcept {
+  try {
+    for (uint32_t number : sparse_) {
+      const std::unique_ptr<Block>& block = blocks_[number];
+      if (block != nullptr && block->is_sparse()) block->compact();
+    }
+  } catch (const std::bad_alloc&) {
+    // The rows are all there; they only take more memory than they need.
+  }
+  sparse_.clear();
+}
+
+}  // namespace tq::storage
