@@ -29,9 +29,12 @@ class Nodes:
 
 
 @contextmanager
-def running(folder: Path, kind: str, polling: bool = False):
-    """A controller and two units of one kind: "cpp", or a version of the Python package as in "0.1.9+numpy1"."""
-    arguments = (*(NO_REST if kind == "cpp" else ()), *(("--polling",) if polling else ()))
+def running(folder: Path, kind: str, polling: bool = False, rest: bool = False):
+    """A controller and two units of one kind: "cpp", or a version of the Python package as in "0.1.9+numpy1".
+
+    rest: ours let a freed index rest before it is handed out again, as they do by default.
+    """
+    arguments = (*(NO_REST if kind == "cpp" and not rest else ()), *(("--polling",) if polling else ()))
     cluster = Cluster(folder, kind, (kind, kind), controller_args=arguments, env=WAIT)
     try:
         yield Nodes(

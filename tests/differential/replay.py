@@ -185,6 +185,7 @@ def main() -> int:
         "--judge", required=True, metavar="KIND", help="cpp, or the version of a Python package to run as nodes"
     )
     parser.add_argument("--scramble", action="store_true", help="let a Python controller start with other free indexes")
+    parser.add_argument("--rest", action="store_true", help="let our controller's freed indexes rest, as by default")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
@@ -199,7 +200,7 @@ def main() -> int:
         os.makedirs(f"{folder}/checkpoint/simple_storage")
         os.chdir(folder)  # recorded checkpoint requests name relative paths
         kind = f"{args.judge}+numpy1" if NUMPY1 and args.judge != "cpp" else args.judge
-        with running(Path(folder), kind, polling) as nodes:
+        with running(Path(folder), kind, polling, args.rest) as nodes:
             if args.scramble:
                 scramble(nodes)
             replay = Replay(session, nodes, allowances, same_version=judged == "same")
