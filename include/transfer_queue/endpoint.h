@@ -31,8 +31,8 @@ struct ServerInfo {
   /// Throws Error(kInvalidArgument) that says what is missing.
   static ServerInfo from_json(std::string_view json);
 
-  /// Writes the JSON so that a reader sees the whole file or none. Throws Error(kUnavailable) naming
-  /// the path and the reason.
+  /// Writes the JSON so that a reader sees the whole file or none. Throws Error(kUnavailable)
+  /// naming the path and the reason.
   void write(const std::filesystem::path& file) const;
   /// Throws Error(kNotFound) when there is no such file, Error(kInvalidArgument) for other content.
   static ServerInfo read(const std::filesystem::path& file);

@@ -11,17 +11,15 @@
 namespace tq {
 
 /// Bytes and what keeps them alive: today a received ZeroMQ frame or a heap block, later a slab
-/// shared with a client on the same host. Copying a Slice copies no byte. Immutable, so safe to read
-/// from any thread as long as the Slice object itself is not assigned concurrently.
+/// shared with a client on the same host. Copying a Slice copies no byte. Immutable, so safe to
+/// read from any thread as long as the Slice object itself is not assigned concurrently.
 struct Slice {
   const std::byte* data = nullptr;
   size_t size = 0;
   std::shared_ptr<const void> owner;
 
   bool empty() const noexcept { return size == 0; }
-  std::string_view view() const noexcept {
-    return {reinterpret_cast<const char*>(data), size};
-  }
+  std::string_view view() const noexcept { return {reinterpret_cast<const char*>(data), size}; }
   /// Part of these bytes, sharing the owner. Requires offset + count <= size.
   Slice sub(size_t offset, size_t count) const { return {data + offset, count, owner}; }
 

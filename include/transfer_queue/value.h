@@ -18,7 +18,8 @@ class Value;
 
 using Shape = std::vector<int64_t>;
 using Array = std::vector<Value>;
-/// A dict in the order of the wire. Keys are any value; lookups by name are linear (dicts are small).
+/// A dict in the order of the wire. Keys are any value; lookups by name are linear (dicts are
+/// small).
 using Map = std::vector<std::pair<Value, Value>>;
 
 /// A dense row-major tensor (ext 3). Invariant: data.size == product(shape) * dtype_size(dtype).
@@ -60,6 +61,7 @@ struct Tuple {
 /// A set or frozenset out of a pickle.
 struct Set {
   Array items;
+  bool frozen = false;
 };
 
 /// An integer outside msgpack's range, in two's complement, little-endian: LONG1's own form.
@@ -73,7 +75,8 @@ struct SurrogateStr {
 };
 
 /// What a pickle says about an object, uncalled and unbuilt: inert by construction.
-///   kGlobal: `module name`;  kCall: `module name` applied to args;  kObject: an instance, its state.
+///   kGlobal: `module name`;  kCall: `module name` applied to args;  kObject: an instance, its
+///   state.
 struct PyObject {
   enum class Kind : uint8_t { kGlobal, kCall, kObject };
   Kind kind;

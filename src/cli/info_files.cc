@@ -38,8 +38,7 @@ void prepare_info_dir(const std::filesystem::path& directory) {
   }
   if (error) {
     throw Error(ErrorCode::kUnavailable,
-                fmt::format("cannot write addresses into {}: {}; choose another folder with "
-                            "--info-dir",
+                fmt::format("cannot write addresses into {}: {}; choose another folder",
                             directory.string(), error.message()));
   }
 }

@@ -28,8 +28,8 @@ class InfoFiles {
 /// Error(kUnavailable) with the reason, before any node was started.
 void prepare_info_dir(const std::filesystem::path& directory);
 
-/// Removes storage-N.json with N >= units: left by a run with more units, they would send clients to
-/// nodes that are not there.
+/// Removes storage-N.json with N >= units: left by a run with more units, they would send clients
+/// to nodes that are not there.
 void remove_leftover_units(const std::filesystem::path& directory, int units);
 
 }  // namespace tq::cli

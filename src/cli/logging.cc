@@ -16,15 +16,15 @@ namespace {
 spdlog::level::level_enum parse_level(std::string level) {
   std::transform(level.begin(), level.end(), level.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (level == "debug") return spdlog::level::debug;
+  if (level == "debug" || level == "notset") return spdlog::level::debug;
   if (level == "info") return spdlog::level::info;
   if (level == "warning" || level == "warn") return spdlog::level::warn;
   if (level == "error") return spdlog::level::err;
   if (level == "critical" || level == "fatal") return spdlog::level::critical;
   if (level == "off") return spdlog::level::off;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("'{}' is no log level; use debug, info, warning, error, critical or off",
-                          level));
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("'{}' is no log level; use debug, info, warning, error, critical or off", level));
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 namespace tq::cli {
 
-/// Log lines go to stderr. `level` is debug, info, warning, error, critical or off, in any case (also
-/// in upstream's spelling, e.g. WARN). Throws Error(kInvalidArgument) for another one.
+/// Log lines go to stderr. `level` is debug, info, warning, error, critical or off, in any case
+/// (also in upstream's spelling, e.g. WARN). Throws Error(kInvalidArgument) for another one.
 void set_up_logging(const std::string& level);
 
 }  // namespace tq::cli

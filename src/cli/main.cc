@@ -16,16 +16,20 @@ namespace {
 
 int exit_code_of(const Error& error) {
   switch (error.code()) {
-    case ErrorCode::kInvalidArgument: return kUsage;
-    case ErrorCode::kNotFound: return kNotFound;
-    default: return kFailed;
+    case ErrorCode::kInvalidArgument:
+      return kUsage;
+    case ErrorCode::kNotFound:
+      return kNotFound;
+    default:
+      return kFailed;
   }
 }
 
 int run(int argc, char** argv) {
   CLI::App program(
       "TransferQueue nodes in C++: they carry the data of reinforcement-learning post-training and "
-      "speak the protocol of the Python package TransferQueue, so that its clients use them as they "
+      "speak the protocol of the Python package TransferQueue, so that its clients use them as "
+      "they "
       "are.",
       "tq");
   program.set_version_flag("--version", "tq " TQ_VERSION);

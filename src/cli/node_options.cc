@@ -4,20 +4,57 @@
 #include <fmt/format.h>
 
 namespace tq::cli {
+namespace {
+
+// CLI11's own checks let NaN pass and print their bounds with 300 digits.
+CLI::Validator seconds() {
+  constexpr double kSecondsMax = 1e9;
+  return {[](const std::string& text) {
+            double value = 0;
+            const bool fits =
+                CLI::detail::lexical_cast(text, value) && value >= 0 && value <= kSecondsMax;
+            return fits ? std::string() : fmt::format("'{}' is no number of seconds", text);
+          },
+          ""};
+}
+
+template <class Count>
+CLI::Validator positive(const char* unit) {
+  return {[unit](const std::string& text) {
+            Count value = 0;
+            const bool fits = CLI::detail::lexical_cast(text, value) && value > 0;
+            return fits ? std::string()
+                        : fmt::format("'{}' is no positive number of {}", text, unit);
+          },
+          ""};
+}
+
+std::string advertised_host(const std::string& text) {
+  const runtime::BindAddress address = runtime::BindAddress::parse(text);
+  if (address.port != 0 || address.is_wildcard()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--advertise {}: it must be one address without a port, the one that "
+                            "peers connect to; a port is set with --bind ADDR:PORT",
+                            text));
+  }
+  return address.host;
+}
+
+}  // namespace
 
 void add_socket_options(CLI::App& command, NodeSettings& s) {
   command
-      .add_option("--bind", s.bind,
-                  "Where to listen: an IPv4 or IPv6 address, with :PORT for a fixed first port; the "
-                  "other sockets take the ports after it")
+      .add_option(
+          "--bind", s.bind,
+          "Where to listen: an IPv4 or IPv6 address, with :PORT for a fixed first port; the "
+          "other sockets take the ports after it")
       ->capture_default_str()
       ->type_name("ADDR[:PORT]");
   command
       .add_option("--advertise", s.advertise,
                   "The IP address that peers are told, where it is not the one bound")
       ->type_name("ADDR");
-  command
-      .add_option("--backlog", s.backlog, "Connections that may wait to be accepted, a socket")
+  command.add_option("--backlog", s.backlog, "Connections that may wait to be accepted, a socket")
       ->capture_default_str()
       ->check(CLI::Range(1, 65535))
       ->envname("TQ_STORAGE_ZMQ_BACKLOG");
@@ -35,50 +72,50 @@ void add_controller_options(CLI::App& command, NodeSettings& s) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
       ->envname("TQ_PRE_ALLOC_SAMPLE_NUM");
   command
-      .add_option("--metadata-timeout", s.metadata_timeout_s,
-                  "Seconds a fetch may wait for data (the larger of this and --check-interval counts)")
+      .add_option(
+          "--metadata-timeout", s.metadata_timeout_s,
+          "Seconds a fetch may wait for data (the larger of this and --check-interval counts)")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(seconds())
       ->envname("TQ_CONTROLLER_GET_METADATA_TIMEOUT");
   command
       .add_option("--check-interval", s.check_interval_s,
                   "Seconds that upstream sleeps between two looks; here only a bound of the wait")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(seconds())
       ->envname("TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL");
   command
       .add_option("--index-rest-seconds", s.index_rest_s,
                   "How long a freed global index rests before it is given out again (old clients "
                   "free an index before its data)")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(seconds());
 }
 
 void add_storage_options(CLI::App& command, NodeSettings& s) {
-  command
-      .add_option("--capacity", s.capacity, "Most samples a unit holds; no bound unless given")
-      ->check(CLI::PositiveNumber)
+  command.add_option("--capacity", s.capacity, "Most samples a unit holds; no bound unless given")
+      ->check(positive<int64_t>("samples"))
       ->type_name("SAMPLES");
   command
       .add_option("--capacity-bytes", s.capacity_bytes,
                   "Most payload bytes a unit holds, e.g. 8GiB; no bound unless given")
       ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::PositiveNumber)
+      ->check(positive<int64_t>("bytes"))
       ->type_name("BYTES");
 }
 
 runtime::NodeOptions to_node_options(const NodeSettings& s) {
   runtime::NodeOptions options;
   options.bind = runtime::BindAddress::parse(s.bind);
-  options.advertise = s.advertise;
   options.backlog = s.backlog;
   if (!s.advertise.empty()) {
-    options.advertise = runtime::BindAddress::parse(s.advertise).host;
+    options.advertise = advertised_host(s.advertise);
   } else if (options.bind.is_wildcard()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("--bind {} listens on every address; say with --advertise ADDR which one "
-                            "peers shall connect to",
-                            s.bind));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("--bind {} listens on every address; say with --advertise ADDR which one "
+                    "peers shall connect to",
+                    s.bind));
   }
   return options;
 }

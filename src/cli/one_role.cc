@@ -38,7 +38,8 @@ CLI::App* add_role(CLI::App& program, RoleSettings& settings, const char* name,
                    const char* description) {
   CLI::App* command = program.add_subcommand(name, description);
   command
-      ->add_option("--info-file", settings.info_file, "File that receives the node's address as JSON")
+      ->add_option("--info-file", settings.info_file,
+                   "File that receives the node's address as JSON")
       ->required()
       ->type_name("FILE");
   add_socket_options(*command, settings.node);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "controller/config.h"
@@ -17,6 +19,8 @@ namespace tq::controller {
 class State {
  public:
   State(ControllerConfig config, std::unique_ptr<Sampler> sampler);
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
 
   const ControllerConfig config;
   const std::string id;

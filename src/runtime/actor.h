@@ -57,12 +57,18 @@ class Actor {
   virtual Outcome handle(Request& request, TimePoint now) = 0;
   /// The reply to frames that cannot be decoded.
   virtual Reply undecodable(const Error& error) = 0;
+  /// The reply to a request that the loop gives up: handle() or a job threw, too many requests
+  /// wait, the node stops.
+  virtual Reply refused(const Request& request, const Error& error) {
+    (void)request;
+    return undecodable(error);
+  }
   /// Topics (see Wait) that changed since the last call.
   virtual std::vector<std::string> take_changed_topics() { return {}; }
 };
 
-/// Encodes a typed reply from `sender_id` to the request's sender; echoes our extension key when the
-/// request carried one (docs/protocol.md, "x_tq").
+/// Encodes a typed reply from `sender_id` to the request's sender; echoes our extension key when
+/// the request carried one (docs/protocol.md, "x_tq").
 template <class Message>
 Reply make_reply(const std::string& sender_id, const wire::Envelope& request,
                  const Message& message) {

@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
+#include <optional>
 
 #include "transfer_queue/error.h"
 
@@ -12,10 +14,11 @@ namespace tq::runtime {
 namespace {
 
 [[noreturn]] void fail(std::string_view text, const char* why) {
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("'{}' is no address to listen on: {}; write an IP address, optionally with "
-                          "a port: 127.0.0.1, 0.0.0.0:5555, ::1 or [::1]:5555",
-                          text, why));
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("'{}' is no address to listen on: {}; write an IP address, optionally with "
+                  "a port: 127.0.0.1, 0.0.0.0:5555, ::1 or [::1]:5555",
+                  text, why));
 }
 
 int parse_port(std::string_view text, std::string_view whole) {
@@ -27,10 +30,14 @@ int parse_port(std::string_view text, std::string_view whole) {
   return port;
 }
 
-bool is_ip(const std::string& host) {
-  unsigned char buffer[sizeof(in6_addr)];
-  return inet_pton(AF_INET, host.c_str(), buffer) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), buffer) == 1;
+using IpBytes = std::array<unsigned char, sizeof(in6_addr)>;
+
+// An IPv4 address fills the first four bytes.
+std::optional<IpBytes> ip_bytes(const std::string& host) {
+  IpBytes bytes{};
+  const bool is_ip = inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
+                     inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
+  return is_ip ? std::optional(bytes) : std::nullopt;
 }
 
 }  // namespace
@@ -54,10 +61,11 @@ BindAddress BindAddress::parse(std::string_view text) {
   }
   if (address.host == "*") address.host = "0.0.0.0";
   if (address.host == "localhost") address.host = "127.0.0.1";
-  if (!is_ip(address.host)) fail(text, "it is not an IPv4 or IPv6 address");
+  if (!ip_bytes(address.host)) fail(text, "it is not an IPv4 or IPv6 address");
   return address;
 }
 
-bool BindAddress::is_wildcard() const noexcept { return host == "0.0.0.0" || host == "::"; }
+// 0.0.0.0, and :: in all its spellings.
+bool BindAddress::is_wildcard() const { return ip_bytes(host) == IpBytes{}; }
 
 }  // namespace tq::runtime

@@ -13,7 +13,7 @@ struct BindAddress {
 
   /// Throws Error(kInvalidArgument) with the forms that are taken.
   static BindAddress parse(std::string_view text);
-  bool is_wildcard() const noexcept;
+  bool is_wildcard() const;
   bool is_ipv6() const noexcept { return host.find(':') != std::string::npos; }
 };
 

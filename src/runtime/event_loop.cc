@@ -5,7 +5,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <exception>
 #include <unordered_set>
+
+#include "wire/utf8.h"
 
 namespace tq::runtime {
 namespace {
@@ -17,18 +20,9 @@ constexpr int kForeverMs = -1;
 
 TimePoint now() { return std::chrono::steady_clock::now(); }
 
-// An identity is arbitrary bytes; what stands in a log must be readable.
-std::string printable(const std::string& identity) {
-  std::string text;
-  for (char c : identity) {
-    if (c >= 0x20 && c < 0x7f) {
-      text += c;
-    } else {
-      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    }
-  }
-  return text;
-}
+// What a peer sent may hold anything; a log line stays one line of text.
+using wire::printable;
+constexpr size_t kSentenceBytesMax = 2000;
 
 }  // namespace
 
@@ -58,6 +52,8 @@ void EventLoop::run() {
     }
     expire_waiting();
   }
+  refuse_waiting();
+  sockets_.clear();  // here, for a socket belongs to its thread
 }
 
 void EventLoop::serve(RouterSocket& socket) {
@@ -74,23 +70,32 @@ void EventLoop::serve_one(RouterSocket& socket, Incoming incoming) {
   incoming.frames.clear();  // what a row does not keep is freed before the reply is made
   if (!decoded) {
     spdlog::warn("{}: cannot decode a message from '{}' on {}: {}", actor_.id(),
-                 printable(pending.identity), socket.name(), decoded.error().what());
+                 printable(pending.identity), socket.name(),
+                 printable(decoded.error().what(), kSentenceBytesMax));
     return send(pending, actor_.undecodable(decoded.error()));
   }
   pending.request = Request{std::move(*decoded), now()};
   Outcome outcome = handle(pending.request);
-  if (!settle(pending, std::move(outcome))) waiting_.push_back(std::move(pending));
+  if (!settle(pending, std::move(outcome))) keep_waiting(std::move(pending));
   retry_waiting();
 }
 
 // An actor does not throw; should it, the peer still gets a reply and the loop goes on.
-Outcome EventLoop::handle(Request& request) {
+template <class Result, class F>
+Result EventLoop::guarded(const Request& request, F&& f) {
   try {
-    return actor_.handle(request, now());
+    return f();
+  } catch (const Error& error) {
+    return actor_.refused(request, error);
   } catch (const std::exception& error) {
-    spdlog::error("{}: {} failed: {}", actor_.id(), request.envelope.request_type, error.what());
-    return actor_.undecodable(Error(ErrorCode::kInternal, error.what()));
+    spdlog::error("{}: {} failed: {}", actor_.id(), printable(request.envelope.request_type),
+                  printable(error.what(), kSentenceBytesMax));
+    return actor_.refused(request, Error(ErrorCode::kInternal, error.what()));
   }
+}
+
+Outcome EventLoop::handle(Request& request) {
+  return guarded<Outcome>(request, [&] { return actor_.handle(request, now()); });
 }
 
 bool EventLoop::settle(Pending& pending, Outcome outcome) {
@@ -108,21 +113,42 @@ bool EventLoop::settle(Pending& pending, Outcome outcome) {
   return false;
 }
 
+// Each one is looked at again whenever its topic changes, so their number is bounded.
+void EventLoop::keep_waiting(Pending pending) {
+  if (waiting_.size() < limits_.waiting_max) {
+    waiting_.push_back(std::move(pending));
+    return;
+  }
+  const Error error(ErrorCode::kLimit,
+                    fmt::format("{} requests wait for data already, the most that "
+                                "this node keeps waiting",
+                                waiting_.size()));
+  send(pending, actor_.refused(pending.request, error));
+}
+
 void EventLoop::send(const Pending& pending, Reply reply) {
+  if (reply.frames.empty()) {  // would leave the socket in the middle of a message
+    reply = actor_.refused(pending.request, Error(ErrorCode::kInternal, "the reply has no frames"));
+  }
   const SendResult result = pending.socket->send(pending.identity, std::move(reply.frames));
   if (result == SendResult::kSent) return;
   spdlog::info("{}: no reply to '{}' ({}): {}", actor_.id(), printable(pending.identity),
-               pending.request.envelope.request_type,
+               printable(pending.request.envelope.request_type),
                result == SendResult::kPeerGone ? "it is gone" : "it does not read its replies");
   if (reply.undo) reply.undo();
 }
 
 void EventLoop::start_job(Pending pending, Job job) {
   worker_.run([this, pending = std::move(pending), work = std::move(job.work)]() mutable {
-    std::function<Reply()> make_reply = work();
+    std::function<Reply()> make_reply;
+    try {
+      make_reply = work();
+    } catch (...) {  // the loop answers for it
+      make_reply = [error = std::current_exception()]() -> Reply { std::rethrow_exception(error); };
+    }
     const std::lock_guard lock(finished_mutex_);
     finished_.push_back([this, pending = std::move(pending), make_reply = std::move(make_reply)] {
-      send(pending, make_reply());
+      send(pending, guarded<Reply>(pending.request, make_reply));
     });
     wakeup_.notify();
   });
@@ -146,27 +172,37 @@ void EventLoop::retry_waiting() {
        changed = actor_.take_changed_topics()) {
     const std::unordered_set<std::string> topics(changed.begin(), changed.end());
     for (auto pending = waiting_.begin(); pending != waiting_.end();) {
-      const bool settled = topics.contains(pending->topic) &&
-                           settle(*pending, handle(pending->request));
+      const bool settled =
+          topics.contains(pending->topic) && settle(*pending, handle(pending->request));
       pending = settled ? waiting_.erase(pending) : std::next(pending);
     }
   }
 }
 
+// The last offer to a request may change topics too, as may a reply that finds its peer gone.
 void EventLoop::expire_waiting() {
   const TimePoint at = now();
+  bool any_settled = false;
   for (auto pending = waiting_.begin(); pending != waiting_.end();) {
-    const bool settled =
-        pending->deadline <= at && settle(*pending, handle(pending->request));
+    const bool settled = pending->deadline <= at && settle(*pending, handle(pending->request));
+    any_settled = any_settled || settled;
     pending = settled ? waiting_.erase(pending) : std::next(pending);
   }
+  if (any_settled) retry_waiting();
+}
+
+// Controller requests have no time-out at the client: who waits here would wait for ever.
+void EventLoop::refuse_waiting() {
+  const Error error(ErrorCode::kUnavailable, "the node is stopping");
+  for (const Pending& pending : waiting_) send(pending, actor_.refused(pending.request, error));
+  waiting_.clear();
 }
 
 int EventLoop::poll_timeout_ms() const {
   if (waiting_.empty()) return kForeverMs;
-  const auto first = std::min_element(
-      waiting_.begin(), waiting_.end(),
-      [](const Pending& a, const Pending& b) { return a.deadline < b.deadline; });
+  const auto first =
+      std::min_element(waiting_.begin(), waiting_.end(),
+                       [](const Pending& a, const Pending& b) { return a.deadline < b.deadline; });
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(first->deadline - now());
   return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 60'000));
 }

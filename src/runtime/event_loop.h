@@ -16,13 +16,14 @@
 namespace tq::runtime {
 
 /// Serves one actor on its sockets: poll, receive, decode, handle, encode, send. Every decodable
-/// request gets exactly one reply; one that cannot be decoded gets the actor's error reply; nothing
+/// request gets exactly one reply, also one that still waits when the loop is stopped (not one
+/// whose job has not ended then); one that cannot be decoded gets the actor's error reply; nothing
 /// a peer sends ends the loop. Owns the sockets; run() and everything it calls stay on one thread.
 class EventLoop {
  public:
   EventLoop(Actor& actor, std::vector<RouterSocket> sockets, const wire::Limits& limits);
 
-  /// Serves until stop(). Blocks.
+  /// Serves until stop(), then closes the sockets. Blocks. Once only.
   void run();
   /// Ends run() soon. Thread-safe, does not block.
   void stop() noexcept;
@@ -40,13 +41,18 @@ class EventLoop {
   void serve(RouterSocket& socket);
   void serve_one(RouterSocket& socket, Incoming incoming);
   Outcome handle(Request& request);
+  /// Calls f for a reply or an outcome; what it throws becomes the actor's error reply.
+  template <class Result, class F>
+  Result guarded(const Request& request, F&& f);
   /// Sends a reply, starts a job, or returns false when the request must wait.
   bool settle(Pending& pending, Outcome outcome);
+  void keep_waiting(Pending pending);
   void send(const Pending& pending, Reply reply);
   void start_job(Pending pending, Job job);
   void finish_jobs();
   void retry_waiting();
   void expire_waiting();
+  void refuse_waiting();
   int poll_timeout_ms() const;
 
   Actor& actor_;

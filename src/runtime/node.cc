@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/node.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
@@ -16,6 +17,11 @@ Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
   std::vector<RouterSocket> sockets;
   BindAddress address = options.bind;
   for (const std::string& name : socket_names) {
+    if (address.port > 65535) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("there is no port {} for {}; choose a smaller first port",
+                              address.port, name));
+    }
     sockets.emplace_back(context_, name, address, options.backlog, options.limits);
     info_.ports.emplace_back(name, sockets.back().port());
     if (address.port != 0) ++address.port;
@@ -36,7 +42,6 @@ Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
 Node::~Node() {
   loop_->stop();
   thread_.join();
-  loop_.reset();  // closes the sockets before the context waits for them
 }
 
 }  // namespace tq::runtime

@@ -21,14 +21,17 @@ struct NodeOptions {
 };
 
 /// One actor served on its own sockets, ZeroMQ context and thread. Starts in the constructor, stops
-/// and joins in the destructor. With a fixed port in `options.bind` the sockets take it and the ones
-/// after it, in the order of their names.
+/// and joins in the destructor. With a fixed port in `options.bind` the sockets take it and the
+/// ones after it, in the order of their names.
 class Node {
  public:
   /// Throws Error(kUnavailable) when a socket cannot be bound.
   Node(std::unique_ptr<Actor> actor, std::string_view role,
        const std::vector<std::string>& socket_names, const NodeOptions& options);
   ~Node();
+  /// Begins what the destructor waits for, so that several nodes can end at the same time. Does not
+  /// block.
+  void stop() noexcept { loop_->stop(); }
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 

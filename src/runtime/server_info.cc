@@ -9,6 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stdexcept>
 
 #include "transfer_queue/endpoint.h"
 
@@ -18,8 +19,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 [[noreturn]] void fail_to_write(const std::filesystem::path& file, int error) {
-  throw Error(ErrorCode::kUnavailable, fmt::format("cannot write {}: {}", file.string(),
-                                                   std::strerror(error)));
+  throw Error(ErrorCode::kUnavailable,
+              fmt::format("cannot write {}: {}", file.string(), std::strerror(error)));
+}
+
+int port_of(const Json& port) {
+  // The library would take 1.5 for 1 and wrap what is too large.
+  if (!port.is_number_integer() || port < 1 || port > 65535) {
+    throw std::runtime_error(port.dump() + " is no port");
+  }
+  return port.get<int>();
 }
 
 // Removes the temporary file unless it was renamed.
@@ -56,15 +65,16 @@ ServerInfo ServerInfo::from_json(std::string_view json) {
   try {
     const Json record = Json::parse(json);
     ServerInfo info{record.at("role"), record.at("id"), record.at("ip"), {}};
-    for (const auto& [name, port] : record.at("ports").items()) {
-      info.ports.emplace_back(name, port.get<int>());
-    }
+    const Json& ports = record.at("ports");
+    if (!ports.is_object()) throw std::runtime_error("ports is no object");
+    for (const auto& [name, port] : ports.items()) info.ports.emplace_back(name, port_of(port));
     return info;
-  } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("this is no node address ({}); it must be a JSON object of role, id, ip "
-                            "and ports",
-                            error.what()));
+  } catch (const std::exception& error) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("this is no node address ({}); it must be a JSON object of role, id, ip "
+                    "and ports",
+                    error.what()));
   }
 }
 

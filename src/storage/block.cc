@@ -6,9 +6,10 @@
 namespace tq::storage {
 
 Block::Block(std::unique_ptr<Rows> rows)
-    : rows_(std::move(rows)), dead_(rows_->count()), live_rows_(rows_->count()) {
-  for (size_t i = 0; i < rows_->count(); ++i) live_bytes_ += rows_->bytes_at(i);
-}
+    : rows_(std::move(rows)),
+      dead_(rows_->count()),
+      live_rows_(rows_->count()),
+      live_bytes_(rows_->held_bytes()) {}
 
 size_t Block::position_of(uint32_t row) const noexcept {
   if (numbers_.empty()) return row;

@@ -10,8 +10,8 @@
 
 namespace tq::storage {
 
-/// The rows of one put for one field, and which of them are still live. A row keeps its number, 0 to
-/// count - 1, for as long as it lives, also when the block is compacted. Not thread-safe.
+/// The rows of one put for one field, and which of them are still live. A row keeps its number, 0
+/// to count - 1, for as long as it lives, also when the block is compacted. Not thread-safe.
 class Block {
  public:
   explicit Block(std::unique_ptr<Rows> rows);
@@ -44,7 +44,7 @@ class Block {
   std::vector<uint32_t> numbers_;  // of the rows by position, ascending; empty: the position itself
   std::vector<bool> dead_;         // by position
   size_t live_rows_;
-  size_t live_bytes_ = 0;
+  size_t live_bytes_;
 };
 
 }  // namespace tq::storage

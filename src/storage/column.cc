@@ -27,7 +27,8 @@ using wire::Tensor;
 using wire::Tuple;
 using wire::Value;
 
-// Cuts columns of `count` rows; `field` is named in errors ("inner.a" for an entry of a TensorDict).
+// Cuts columns of `count` rows; `field` is named in errors ("inner.a" for an entry of a
+// TensorDict).
 struct Cutter {
   std::string field;
   size_t count;
@@ -53,7 +54,8 @@ struct Cutter {
 void Cutter::check_count(size_t got) const {
   if (got == count) return;
   fail(ErrorCode::kInvalidArgument,
-       fmt::format("has {} rows, but global_indexes names {}; the lengths must be equal", got, count));
+       fmt::format("has {} rows, but global_indexes names {}; the lengths must be equal", got,
+                   count));
 }
 
 std::unique_ptr<Rows> Cutter::dense(DenseRows::Element element, const Shape& shape,
@@ -117,7 +119,8 @@ Shape Cutter::batch_tail(const Value* batch_size) const {
   return shape;
 }
 
-// A TensorDict of several batch dimensions can only be built again when every entry starts with them.
+// A TensorDict of several batch dimensions can only be built again when every entry starts with
+// them.
 void Cutter::check_batch(const std::string& name, const Value& entry, const Shape& tail) const {
   Shape shape;
   if (const Tensor* tensor = entry.get_if<Tensor>()) shape = tensor->shape;
@@ -128,8 +131,8 @@ void Cutter::check_batch(const std::string& name, const Value& entry, const Shap
   }
   if (shape.size() > tail.size() && std::equal(tail.begin(), tail.end(), shape.begin() + 1)) return;
   fail(ErrorCode::kInvalidArgument,
-       fmt::format("is a TensorDict of batch size [{}, {}], which its entry '{}' does not have", count,
-                   fmt::join(tail, ", "), name));
+       fmt::format("is a TensorDict of batch size [{}, {}], which its entry '{}' does not have",
+                   count, fmt::join(tail, ", "), name));
 }
 
 std::unique_ptr<Rows> Cutter::tensordict(Value& column) const {
@@ -152,9 +155,10 @@ Value Cutter::unpickled(const Opaque& opaque) const {
   try {
     return wire::read_pickle(opaque.payload.view(), limits);
   } catch (const Error& error) {
-    fail(error.code(), fmt::format("is a pickled object that cannot be cut into rows ({}); put it as "
-                                   "a list, whose items are kept as they are",
-                                   error.what()));
+    fail(error.code(),
+         fmt::format("is a pickled object that cannot be cut into rows ({}); put it as "
+                     "a list, whose items are kept as they are",
+                     error.what()));
   }
 }
 
@@ -181,9 +185,10 @@ std::unique_ptr<Rows> Cutter::cut(Value column) const {
   if (column.get_if<PyObject>() != nullptr) rows = object_array(column);
   if (rows != nullptr) return rows;
   fail(ErrorCode::kWrongType,
-       fmt::format("is a {}, which cannot be cut into rows; a column is a tensor, a nested tensor, a "
-                   "numpy array, a list or a TensorDict",
-                   column.kind_name()));
+       fmt::format(
+           "is a {}, which cannot be cut into rows; a column is a tensor, a nested tensor, a "
+           "numpy array, a list or a TensorDict",
+           column.kind_name()));
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ namespace tq::storage {
 ///   a nested tensor, a list, a TensorDict (cut entry by entry), or
 ///   a pickled one-dimensional numpy array of objects.
 /// Payloads stay slices of their frames; small ones are copied out of them. Throws
-/// Error(kInvalidArgument) when the column has another number of rows than `count`, Error(kWrongType)
-/// when it is of a kind that has no rows; both name the field.
+/// Error(kInvalidArgument) when the column has another number of rows than `count`,
+/// Error(kWrongType) when it is of a kind that has no rows; both name the field.
 std::unique_ptr<Rows> cut_column(std::string_view field, wire::Value column, size_t count,
                                  const wire::Limits& limits);
 

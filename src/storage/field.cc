@@ -8,8 +8,8 @@ namespace tq::storage {
 
 size_t Field::held_bytes() const noexcept {
   size_t total = 0;
-  for (const auto& block : blocks_) {
-    if (block != nullptr) total += block->held_bytes();
+  for (const Place& place : blocks_) {
+    if (place.block != nullptr) total += place.block->held_bytes();
   }
   return total;
 }
@@ -18,19 +18,20 @@ void Field::prepare(std::span<const uint32_t> slots) {
   for (uint32_t slot : slots) rows_.prepare(slot);
   if (!free_numbers_.empty()) return;
   // Room for one more block, and for the number of every block in both lists.
-  if (blocks_.size() == blocks_.capacity()) blocks_.reserve(std::max<size_t>(4, 2 * blocks_.size()));
+  if (blocks_.size() == blocks_.capacity())
+    blocks_.reserve(std::max<size_t>(4, 2 * blocks_.size()));
   free_numbers_.reserve(blocks_.capacity());
   sparse_.reserve(blocks_.capacity());
 }
 
 uint32_t Field::add(std::unique_ptr<Block> block) noexcept {
   if (free_numbers_.empty()) {
-    blocks_.push_back(std::move(block));
+    blocks_.push_back({std::move(block), false});
     return static_cast<uint32_t>(blocks_.size() - 1);
   }
   const uint32_t number = free_numbers_.back();
   free_numbers_.pop_back();
-  blocks_[number] = std::move(block);
+  blocks_[number].block = std::move(block);
   return number;
 }
 
@@ -51,26 +52,27 @@ size_t Field::erase(uint32_t slot) noexcept {
 }
 
 size_t Field::drop(RowRef ref) noexcept {
-  std::unique_ptr<Block>& block = blocks_[ref.block];
-  const bool was_sparse = block->is_sparse();
-  const size_t bytes = block->drop(ref.row);
-  if (block->live_rows() == 0) {
-    block.reset();
+  Place& place = blocks_[ref.block];
+  const size_t bytes = place.block->drop(ref.row);
+  if (place.block->live_rows() == 0) {
+    place.block.reset();
     free_numbers_.push_back(ref.block);
-  } else if (!was_sparse && block->is_sparse()) {
+  } else if (!place.is_listed && place.block->is_sparse()) {
+    place.is_listed = true;
     sparse_.push_back(ref.block);
   }
   return bytes;
 }
 
 void Field::tidy() noexcept {
-  try {
-    for (uint32_t number : sparse_) {
-      const std::unique_ptr<Block>& block = blocks_[number];
-      if (block != nullptr && block->is_sparse()) block->compact();
+  for (uint32_t number : sparse_) {
+    Place& place = blocks_[number];
+    place.is_listed = false;
+    try {
+      if (place.block != nullptr) place.block->compact();
+    } catch (const std::bad_alloc&) {
+      // Its rows are all there; they only take more memory than they need.
     }
-  } catch (const std::bad_alloc&) {
-    // The rows are all there; they only take more memory than they need.
   }
   sparse_.clear();
 }

@@ -38,7 +38,7 @@ class Field {
   std::optional<RowView> find(uint32_t slot) const noexcept {
     const std::optional<RowRef> ref = rows_.find(slot);
     if (!ref) return std::nullopt;
-    return RowView{blocks_[ref->block].get(), ref->row};
+    return RowView{blocks_[ref->block].block.get(), ref->row};
   }
 
   /// Takes the memory that the next put() into these slots needs.
@@ -53,14 +53,19 @@ class Field {
   void tidy() noexcept;
 
  private:
+  struct Place {
+    std::unique_ptr<Block> block;  // null: the number is free
+    bool is_listed = false;        // in sparse_
+  };
+
   uint32_t add(std::unique_ptr<Block> block) noexcept;
   size_t drop(RowRef ref) noexcept;
 
   std::string name_;
   RowRefs rows_;
-  std::vector<std::unique_ptr<Block>> blocks_;  // by number
-  std::vector<uint32_t> free_numbers_;          // of blocks_, room for all of them
-  std::vector<uint32_t> sparse_;                // blocks to compact, room for all of them
+  std::vector<Place> blocks_;           // by number
+  std::vector<uint32_t> free_numbers_;  // of blocks_, room for all of them
+  std::vector<uint32_t> sparse_;        // numbers of blocks to compact, room for all of them
 };
 
 }  // namespace tq::storage

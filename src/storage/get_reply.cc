@@ -14,8 +14,9 @@
 namespace tq::storage {
 namespace {
 
-// What a reply may still grow by. Rows that are asked for once always fit; a short request that names
-// one row millions of times must not make a reply that fills memory.
+// What a reply may still grow by: frames, and bytes copied into it. Rows asked for once always fit
+// the bytes, being what is stored; a short request that names one row millions of times must not
+// make a reply that fills memory.
 struct Budget {
   size_t frames;
   size_t copied_bytes;
@@ -29,63 +30,74 @@ void spend(size_t& left, size_t wanted) {
   left -= wanted;
 }
 
-// The rows as tensors when one dense tensor can stand for them all; else nothing.
-std::vector<TensorRow> like_small_tensors(const std::vector<RowView>& views) {
-  std::vector<TensorRow> rows;
-  rows.reserve(views.size());
+// Rows that one dense tensor can stand for: small tensors of one dtype and shape.
+struct LikeRows {
+  TensorRow first;
+  std::vector<const std::byte*> data;
+  bool adjacent = true;  // each begins where the one before it ends
+
+  size_t bytes() const noexcept { return data.size() * first.size; }
+};
+
+bool is_like(const TensorRow& a, const TensorRow& b) noexcept {
+  return a.dtype == b.dtype &&
+         std::equal(a.shape.begin(), a.shape.end(), b.shape.begin(), b.shape.end());
+}
+
+std::optional<LikeRows> like_rows(const std::vector<RowView>& views) {
+  std::optional<LikeRows> like;
   for (const RowView& view : views) {
     const std::optional<TensorRow> row = view.tensor();
-    if (!row || row->size >= kDenseRowBytes) return {};
-    if (!rows.empty() && (row->dtype != rows[0].dtype ||
-                          !std::equal(row->shape.begin(), row->shape.end(), rows[0].shape.begin(),
-                                      rows[0].shape.end()))) {
-      return {};
+    if (!row || row->size >= kDenseRowBytes) return std::nullopt;
+    if (!like) {
+      like = LikeRows{*row, {}};
+      like->data.reserve(views.size());
+    } else if (!is_like(*row, like->first)) {
+      return std::nullopt;
+    } else {
+      like->adjacent = like->adjacent && row->data == like->data.back() + row->size &&
+                       row->owner->get() == like->first.owner->get();
     }
-    rows.push_back(*row);
+    like->data.push_back(row->data);
   }
-  return rows;
+  return like;
 }
 
-bool are_adjacent(const std::vector<TensorRow>& rows) {
-  const auto not_next = [](const TensorRow& a, const TensorRow& b) {
-    return a.data + a.size != b.data || a.owner->get() != b.owner->get();
-  };
-  return std::adjacent_find(rows.begin(), rows.end(), not_next) == rows.end();
-}
-
-wire::Slice gather(const std::vector<TensorRow>& rows) {
-  auto [data, to] = wire::Slice::allocate(rows.size() * rows[0].size);
-  for (const TensorRow& row : rows) {
-    if (row.size != 0) std::memcpy(to, row.data, row.size);
-    to += row.size;
+wire::Slice gather(const LikeRows& rows) {
+  auto [data, to] = wire::Slice::allocate(rows.bytes());
+  if (rows.first.size == 0) return std::move(data);
+  for (const std::byte* row : rows.data) {
+    std::memcpy(to, row, rows.first.size);
+    to += rows.first.size;
   }
   return std::move(data);
 }
 
-void write_dense(const std::vector<TensorRow>& rows, wire::Encoder& encoder) {
-  wire::Shape shape(rows[0].shape.begin(), rows[0].shape.end());
-  shape.insert(shape.begin(), static_cast<int64_t>(rows.size()));
-  const bool copied = !are_adjacent(rows);
-  wire::Slice data = copied ? gather(rows)
-                            : wire::Slice{rows[0].data, rows.size() * rows[0].size, *rows[0].owner};
-  encoder.tensor(rows[0].dtype, shape, std::move(data));
+void write_dense(const LikeRows& rows, wire::Encoder& encoder) {
+  wire::Shape shape{static_cast<int64_t>(rows.data.size())};
+  shape.insert(shape.end(), rows.first.shape.begin(), rows.first.shape.end());
+  wire::Slice data =
+      rows.adjacent ? wire::Slice{rows.data[0], rows.bytes(), *rows.first.owner} : gather(rows);
+  encoder.tensor(rows.first.dtype, shape, std::move(data));
 }
 
 void write_list(const std::vector<RowView>& views, wire::Encoder& encoder, Budget& budget) {
-  spend(budget.frames, views.size());
   encoder.array(views.size());
   for (const RowView& view : views) {
-    if (!view.tensor()) spend(budget.copied_bytes, view.bytes());
+    if (view.tensor()) {
+      spend(budget.frames, 1);
+    } else {
+      spend(budget.copied_bytes, view.bytes());
+    }
     view.write(encoder);
   }
 }
 
-void write_column(const std::vector<RowView>& views, size_t bytes_stored, wire::Encoder& encoder,
-                  Budget& budget) {
-  const std::vector<TensorRow> rows = like_small_tensors(views);
-  // Only rows named twice can be more than what is stored; those are not copied.
-  if (!rows.empty() && rows.size() * rows[0].size <= bytes_stored) {
-    write_dense(rows, encoder);
+void write_column(const std::vector<RowView>& views, wire::Encoder& encoder, Budget& budget) {
+  const std::optional<LikeRows> rows = like_rows(views);
+  if (rows && rows->bytes() <= budget.copied_bytes) {
+    if (!rows->adjacent) spend(budget.copied_bytes, rows->bytes());
+    write_dense(*rows, encoder);
   } else {
     write_list(views, encoder, budget);
   }
@@ -115,7 +127,7 @@ wire::Frames get_reply(const Store& store, std::string_view unit_id, const wire:
     encoder.map(fields.size());
     for (const std::string& field : fields) {
       encoder.str(field);
-      write_column(store.rows(field, selection), store.bytes_stored(), encoder, budget);
+      write_column(store.rows(field, selection), encoder, budget);
     }
     if (extension) wire::internal::pack_extension(encoder, *extension);
   };

@@ -10,11 +10,12 @@
 
 namespace tq::storage {
 
-/// The frames of a GET_DATA_RESPONSE from `unit_id` with the rows that `get` asks for, in its order:
+/// The frames of a GET_DATA_RESPONSE from `unit_id` with the rows that `get` asks for, in its
+/// order:
 /// {"data": {field: column}}. A column whose rows are small tensors of one dtype and shape is one
 /// dense tensor; any other is a list of its rows as they were put, tensors as a frame each that is
-/// the memory they lie in. Throws what Store::rows throws, and Error(kLimit) when indexes repeated in
-/// the request would swell the reply.
+/// the memory they lie in. Throws what Store::rows throws, and Error(kLimit) when indexes repeated
+/// in the request would swell the reply.
 wire::Frames get_reply(const Store& store, std::string_view unit_id, const wire::Envelope& request,
                        const wire::GetData& get, const wire::Limits& limits);
 

@@ -12,8 +12,8 @@
 namespace tq::storage {
 
 /// A hash table from global index (not negative) to a small value, for millions of entries: no
-/// allocation an entry, 16 bytes an entry of 8 at three quarters load, and it shrinks again. Erasing
-/// leaves no tombstones. Not thread-safe.
+/// allocation an entry, 16 bytes an entry of 8 at three quarters load, and it shrinks again.
+/// Erasing leaves no tombstones. Not thread-safe.
 template <class T>
 class IndexTable {
  public:
@@ -67,9 +67,10 @@ class IndexTable {
     T value{};
   };
 
-  // Multiply-shift hashing by a number that peers do not know, so that none can choose indexes that
-  // all meet in one slot.
-  static uint64_t multiplier() {
+  // Hashing by a number that peers do not know, so that none can choose indexes that all meet in
+  // one place. One multiplication alone would do for that, but clusters the evenly spaced indexes
+  // that routing gives a unit: up to 90 steps a search for an unlucky number, against 1.4 with two.
+  static uint64_t secret() {
     static const uint64_t kOdd = [] {
       std::random_device random;
       return (uint64_t{random()} << 32 | random()) | 1;
@@ -77,7 +78,9 @@ class IndexTable {
     return kOdd;
   }
   size_t home_of(int64_t index) const noexcept {
-    return static_cast<size_t>((static_cast<uint64_t>(index) * multiplier_) >> shift_);
+    uint64_t hash = static_cast<uint64_t>(index) * secret_;
+    hash ^= hash >> 32;
+    return static_cast<size_t>((hash * 0x9E3779B97F4A7C15) >> shift_);
   }
   // Where the index is, or the free slot where it belongs.
   size_t slot_of(int64_t index) const noexcept {
@@ -110,7 +113,7 @@ class IndexTable {
   std::vector<Entry> entries_;  // a power of two of slots
   size_t size_ = 0;
   int shift_ = 0;
-  uint64_t multiplier_ = multiplier();
+  uint64_t secret_ = secret();
 };
 
 }  // namespace tq::storage

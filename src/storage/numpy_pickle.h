@@ -13,8 +13,8 @@ namespace tq::storage {
 /// `dtype` is numpy's dtype string, `bytes` the element. Loads in numpy 1 and 2 without a warning.
 std::string numpy_scalar_pickle(std::string_view dtype, std::string_view bytes);
 
-/// The items of a one-dimensional numpy array of objects as the pickle reader gives it; nothing when
-/// the value is anything else.
+/// The items of a one-dimensional numpy array of objects as the pickle reader gives it; nothing
+/// when the value is anything else.
 std::optional<wire::Array> object_array_items(const wire::Value& value);
 
 }  // namespace tq::storage

@@ -49,7 +49,7 @@ class RowRefs {
     page->refs[slot % kPageRows] = RowRef{};
     --size_;
     if (--page->used == 0) page.reset();
-    if (size_ == 0) pages_ = {};
+    if (size_ == 0) pages_ = std::vector<std::unique_ptr<Page>>();
     return before;
   }
 

@@ -36,7 +36,8 @@ class Rows {
   virtual size_t count() const noexcept = 0;
   /// What one row is counted with: its payload, for values of no fixed form also their nodes.
   virtual size_t bytes_at(size_t position) const noexcept = 0;
-  /// What all rows keep from being freed, dropped ones included.
+  /// What all rows keep from being freed, dropped ones included: the sum of bytes_at() before the
+  /// first drop_at().
   virtual size_t held_bytes() const noexcept = 0;
   /// Writes one row as a value of a list.
   virtual void write_at(size_t position, wire::Encoder& encoder) const = 0;
@@ -89,7 +90,9 @@ class RaggedRows final : public Rows {
 
  private:
   RaggedRows() = default;
-  size_t begin_of(size_t position) const noexcept { return position == 0 ? 0 : ends_[position - 1]; }
+  size_t begin_of(size_t position) const noexcept {
+    return position == 0 ? 0 : ends_[position - 1];
+  }
   std::span<const int64_t> shape_of(size_t position) const noexcept;
 
   wire::DType dtype_{};

@@ -79,10 +79,10 @@ runtime::Outcome StorageUnit::handle(runtime::Request& request, runtime::TimePoi
     if (!reply && envelope.request_type == Message::kType) reply = answer<Message>(envelope);
   });
   if (reply) return std::move(*reply);
-  return make_reply(id_, envelope,
-                    wire::PutGetOperationError{
-                        fmt::format("storage unit {} does not serve '{}' requests", id_,
-                                    envelope.request_type)});
+  return make_reply(
+      id_, envelope,
+      wire::PutGetOperationError{
+          fmt::format("storage unit {} does not serve '{}' requests", id_, envelope.request_type)});
 }
 
 Reply StorageUnit::undecodable(const Error& error) {

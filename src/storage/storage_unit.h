@@ -50,7 +50,8 @@ class StorageUnit final : public runtime::Actor {
   StorageConfig config_;
   Store store_;
   int64_t requests_arrived_ = 0;
-  std::vector<std::pair<std::string, int64_t>> arrivals_;  // by upstream's name, in order of arrival
+  std::vector<std::pair<std::string, int64_t>>
+      arrivals_;  // by upstream's name, in order of arrival
 };
 
 }  // namespace tq::storage

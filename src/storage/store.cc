@@ -98,8 +98,7 @@ std::vector<Store::Column> Store::cut(wire::Map columns, size_t count) const {
       throw Error(ErrorCode::kLimit, fmt::format("a field's name has {} bytes; the limit is {}",
                                                  name->size(), limits_.name_bytes_max));
     }
-    auto block =
-        std::make_unique<Block>(cut_column(*name, std::move(column), count, limits_));
+    auto block = std::make_unique<Block>(cut_column(*name, std::move(column), count, limits_));
     const auto [place, is_new] = seen.emplace(*name, cut_columns.size());
     if (is_new) {
       cut_columns.push_back({*name, std::move(block)});
@@ -133,8 +132,7 @@ void Store::check_samples(std::span<const int64_t> indexes) const {
   }
 }
 
-void Store::check_bytes(const std::vector<Column>& columns,
-                        std::span<const uint32_t> slots) const {
+void Store::check_bytes(const std::vector<Column>& columns, std::span<const uint32_t> slots) const {
   if (!capacity_.bytes) return;
   size_t added = 0;
   size_t replaced = 0;
@@ -148,10 +146,11 @@ void Store::check_bytes(const std::vector<Column>& columns,
     }
   }
   if (bytes_stored_ - replaced + added > static_cast<uint64_t>(*capacity_.bytes)) {
-    throw Error(ErrorCode::kCapacity,
-                fmt::format("it holds {} bytes of at most {}, so this put of {} bytes does not fit; "
-                            "clear samples, or start it with a larger --capacity-bytes",
-                            bytes_stored_, *capacity_.bytes, added));
+    throw Error(
+        ErrorCode::kCapacity,
+        fmt::format("it holds {} bytes of at most {}, so this put of {} bytes does not fit; "
+                    "clear samples, or start it with a larger --capacity-bytes",
+                    bytes_stored_, *capacity_.bytes, added));
   }
 }
 
@@ -215,7 +214,8 @@ std::string Store::field_names() const {
   for (size_t i = 0; i < std::min(fields_.size(), kNamesShown); ++i) {
     text += fmt::format("{}'{}'", i == 0 ? "" : ", ", fields_[i]->name());
   }
-  if (fields_.size() > kNamesShown) text += fmt::format(" and {} more", fields_.size() - kNamesShown);
+  if (fields_.size() > kNamesShown)
+    text += fmt::format(" and {} more", fields_.size() - kNamesShown);
   return text;
 }
 

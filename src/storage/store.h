@@ -24,8 +24,8 @@ struct Capacity {
   std::optional<int64_t> bytes;
 };
 
-/// What a storage unit keeps: rows by field and global index. Every change happens whole or, when it
-/// throws tq::Error, not at all. Not thread-safe.
+/// What a storage unit keeps: rows by field and global index. Every change happens whole or, when
+/// it throws tq::Error, not at all. Not thread-safe.
 class Store {
  public:
   Store(Capacity capacity, wire::Limits limits);

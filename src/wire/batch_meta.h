@@ -15,9 +15,9 @@ namespace tq::wire {
 /// Metadata of one field in a BatchMeta: the dict `{dtype, shape, is_nested, is_non_tensor[,
 /// per_sample_shapes]}` of upstream.
 struct FieldSchema {
-  Value dtype;                        // nil, a PyObject global `torch float32`, or opaque
-  std::optional<Shape> shape;         // of one row; nothing when nested or not a tensor
-  bool shape_is_tuple = false;        // upstream's form after a nested column became uniform
+  Value dtype;                  // nil, a PyObject global `torch float32`, or opaque
+  std::optional<Shape> shape;   // of one row; nothing when nested or not a tensor
+  bool shape_is_tuple = false;  // upstream's form after a nested column became uniform
   std::optional<bool> is_nested;
   std::optional<bool> is_non_tensor;
   /// In batch order, nothing where unknown; absent unless the column is nested.
@@ -30,8 +30,8 @@ struct BatchMeta {
   std::vector<int64_t> global_indexes;
   std::vector<std::string> partition_ids;
   std::vector<std::pair<std::string, FieldSchema>> field_schema;
-  std::vector<int8_t> production_status;  // 1 where every requested field is produced
-  std::vector<Value> custom_meta;         // tags: a Map each; nil stands for {}
+  std::vector<int8_t> production_status;   // 1 where every requested field is produced
+  std::vector<Value> custom_meta;          // tags: a Map each; nil stands for {}
   std::vector<Value> custom_backend_meta;  // a Map each; nil stands for {}
 
   /// Python's is_ready: not empty and every production_status is 1.

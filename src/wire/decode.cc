@@ -50,10 +50,15 @@ Value take(Value& message, const char* key) {
   return std::move(*found);
 }
 
-std::string take_text(Value& message, const char* key) {
+std::string take_text(Value& message, const char* key, const Limits& limits) {
   Value v = take(message, key);
   std::string* text = v.get_mutable_if<std::string>();
-  if (text == nullptr) fail(fmt::format("the header's '{}' is a {}, not a str", key, v.kind_name()));
+  if (text == nullptr)
+    fail(fmt::format("the header's '{}' is a {}, not a str", key, v.kind_name()));
+  if (text->size() > limits.name_bytes_max) {  // replies, errors and logs repeat it
+    fail(fmt::format("the header's '{}' has {} bytes; the limit is {}", key, text->size(),
+                     limits.name_bytes_max));
+  }
   return std::move(*text);
 }
 
@@ -64,17 +69,17 @@ double take_timestamp(Value& message) {
   fail(fmt::format("the header's 'timestamp' is a {}, not a float", v.kind_name()));
 }
 
-Envelope to_envelope(Value message) {
+Envelope to_envelope(Value message, const Limits& limits) {
   Envelope envelope;
-  envelope.request_type = take_text(message, "request_type");
-  envelope.sender_id = take_text(message, "sender_id");
+  envelope.request_type = take_text(message, "request_type", limits);
+  envelope.sender_id = take_text(message, "sender_id", limits);
   Value receiver = take(message, "receiver_id");
   if (std::string* text = receiver.get_mutable_if<std::string>()) {
     envelope.receiver_id = std::move(*text);
   } else if (!receiver.is_nil()) {
     fail(fmt::format("the header's 'receiver_id' is a {}, not a str", receiver.kind_name()));
   }
-  envelope.request_id = take_text(message, "request_id");
+  envelope.request_id = take_text(message, "request_id", limits);
   envelope.timestamp = take_timestamp(message);
   envelope.body = take(message, "body");
   return envelope;
@@ -97,7 +102,7 @@ Result<T> guarded(F&& f) noexcept {
 }  // namespace
 
 Result<Envelope> decode(std::span<const Slice> frames, const Limits& limits) noexcept {
-  return guarded<Envelope>([&] { return to_envelope(decode_frames(frames, limits)); });
+  return guarded<Envelope>([&] { return to_envelope(decode_frames(frames, limits), limits); });
 }
 
 Result<Value> decode_value(std::span<const Slice> frames, const Limits& limits) noexcept {

@@ -39,9 +39,7 @@ struct TypeName<BatchMeta> {
 };
 template <>
 struct TypeName<FieldUpdate> {
-  static std::string get() {
-    return "{dtype, shape, is_nested, is_non_tensor, per_sample_shapes}";
-  }
+  static std::string get() { return "{dtype, shape, is_nested, is_non_tensor, per_sample_shapes}"; }
 };
 template <class T>
 struct TypeName<std::optional<T>> {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/encode.h"
 
+#include <fmt/format.h>
+
+#include <bit>
+#include <cstdlib>
 #include <msgpack.hpp>
 
+#include "transfer_queue/error.h"
 #include "wire/ext.h"
 #include "wire/pickle_writer.h"
 
@@ -16,6 +21,16 @@ void write_meta(PickleWriter& pickle, std::string_view dtype, const Shape& shape
   pickle.shape_tuple(shape);
   pickle.integer(static_cast<int64_t>(index));
   pickle.tuple();
+}
+
+// msgpack's lengths have 32 bits; a longer one would wrap and garble all that follows.
+uint32_t length_of(size_t length, const char* what) {
+  if (length > UINT32_MAX) {
+    throw Error(ErrorCode::kLimit,
+                fmt::format("{} of {} items or bytes does not fit a message; the limit is {}", what,
+                            length, UINT32_MAX));
+  }
+  return static_cast<uint32_t>(length);
 }
 
 // Writes each alternative of a Value in its msgpack form.
@@ -63,7 +78,7 @@ struct ValueWriter {
 }  // namespace
 
 struct Encoder::Impl {
-  msgpack::sbuffer header;
+  msgpack::sbuffer header;  // its memory goes into the message as it is
   msgpack::packer<msgpack::sbuffer> packer{header};
   Frames frames{Slice{}};  // the header's place
 
@@ -80,24 +95,34 @@ void Encoder::nil() { impl_->packer.pack_nil(); }
 void Encoder::boolean(bool v) { v ? impl_->packer.pack_true() : impl_->packer.pack_false(); }
 void Encoder::integer(int64_t v) { impl_->packer.pack_int64(v); }
 void Encoder::unsigned_integer(uint64_t v) { impl_->packer.pack_uint64(v); }
-void Encoder::real(double v) { impl_->packer.pack_double(v); }
+
+// Not pack_double, which writes 1.0 as the int 1: a float must come back as a float.
+void Encoder::real(double v) {
+  const auto bits = std::bit_cast<uint64_t>(v);
+  char encoded[9] = {'\xcb'};
+  for (int i = 0; i < 8; ++i) encoded[1 + i] = static_cast<char>(bits >> (56 - 8 * i));
+  impl_->header.write(encoded, sizeof encoded);
+}
 
 void Encoder::str(std::string_view v) {
-  impl_->packer.pack_str(static_cast<uint32_t>(v.size()));
-  impl_->packer.pack_str_body(v.data(), static_cast<uint32_t>(v.size()));
+  const uint32_t length = length_of(v.size(), "a str");
+  impl_->packer.pack_str(length);
+  impl_->packer.pack_str_body(v.data(), length);
 }
 
 void Encoder::bin(std::string_view v) {
-  impl_->packer.pack_bin(static_cast<uint32_t>(v.size()));
-  impl_->packer.pack_bin_body(v.data(), static_cast<uint32_t>(v.size()));
+  const uint32_t length = length_of(v.size(), "a bytes value");
+  impl_->packer.pack_bin(length);
+  impl_->packer.pack_bin_body(v.data(), length);
 }
 
-void Encoder::array(size_t count) { impl_->packer.pack_array(static_cast<uint32_t>(count)); }
-void Encoder::map(size_t count) { impl_->packer.pack_map(static_cast<uint32_t>(count)); }
+void Encoder::array(size_t count) { impl_->packer.pack_array(length_of(count, "a list")); }
+void Encoder::map(size_t count) { impl_->packer.pack_map(length_of(count, "a dict")); }
 
 void Encoder::opaque(int8_t ext_type, std::string_view payload) {
-  impl_->packer.pack_ext(payload.size(), ext_type);
-  impl_->packer.pack_ext_body(payload.data(), static_cast<uint32_t>(payload.size()));
+  const uint32_t length = length_of(payload.size(), "a pickled object");
+  impl_->packer.pack_ext(length, ext_type);
+  impl_->packer.pack_ext_body(payload.data(), length);
 }
 
 void Encoder::tensor(DType dtype, const Shape& shape, Slice data) {
@@ -132,8 +157,9 @@ void Encoder::nested(const NestedTensor& v) {
 void Encoder::value(const Value& v) { std::visit(ValueWriter{*this, v}, v.variant()); }
 
 Frames Encoder::finish() {
-  auto& header = impl_->header;
-  impl_->frames[0] = Slice::copy_of({header.data(), header.size()});
+  const size_t size = impl_->header.size();
+  const std::shared_ptr<char> header(impl_->header.release(), std::free);
+  impl_->frames[0] = Slice{reinterpret_cast<const std::byte*>(header.get()), size, header};
   Frames frames = std::move(impl_->frames);
   impl_ = std::make_unique<Impl>();
   return frames;

@@ -6,6 +6,7 @@
 
 #include "transfer_queue/error.h"
 #include "wire/pickle_reader.h"
+#include "wire/utf8.h"
 
 namespace tq::wire {
 namespace {
@@ -52,7 +53,9 @@ BufferMeta read_meta(const Value& v, std::span<const Slice> frames, const Limits
 Tensor read_tensor(const Value& v, std::span<const Slice> frames, const Limits& limits) {
   BufferMeta meta = read_meta(v, frames, limits);
   const std::optional<DType> dtype = dtype_from_name(meta.dtype);
-  if (!dtype) fail(fmt::format("'{}' is no torch dtype that this version knows", meta.dtype));
+  if (!dtype) {
+    fail(fmt::format("'{}' is no torch dtype that this version knows", printable(meta.dtype)));
+  }
   const Slice& frame = frames[meta.index];
   const auto elements = static_cast<uint64_t>(element_count(meta.shape));
   if (elements * dtype_size(*dtype) != frame.size) {
@@ -73,7 +76,7 @@ NestedTensor read_nested(const Value& v, std::span<const Slice> frames, const Li
   }
   if (*layout_name != "jagged" && *layout_name != "strided") {
     fail(fmt::format("a nested tensor has the layout '{}'; known are jagged and strided",
-                     *layout_name));
+                     printable(*layout_name)));
   }
   NestedTensor nested{*layout_name == "jagged", {}};
   nested.tensors.reserve(items->size());
@@ -116,17 +119,22 @@ int64_t checked_element_count(const Shape& shape, const Limits& limits) {
 }
 
 Value decode_ext(int8_t type, std::string_view payload, std::span<const Slice> frames,
-                 const Limits& limits) {
+                 const Limits& limits, NodeBudget& budget) {
   switch (type) {
+    case kExtTimestamp:
+      if (payload.size() != 4 && payload.size() != 8 && payload.size() != 12) {
+        fail(fmt::format("a msgpack timestamp has {} bytes, not 4, 8 or 12", payload.size()));
+      }
+      return Value(Opaque{type, Slice::copy_of(payload)});
     case kExtPickle:
     case kExtCallable:
       return Value(Opaque{type, Slice::copy_of(payload)});
     case kExtTensor:
-      return Value(read_tensor(read_pickle(payload, limits), frames, limits));
+      return Value(read_tensor(read_pickle(payload, limits, budget), frames, limits));
     case kExtNestedTensor:
-      return Value(read_nested(read_pickle(payload, limits), frames, limits));
+      return Value(read_nested(read_pickle(payload, limits, budget), frames, limits));
     case kExtNumpy:
-      return Value(read_ndarray(read_pickle(payload, limits), frames, limits));
+      return Value(read_ndarray(read_pickle(payload, limits, budget), frames, limits));
     default:
       fail(fmt::format("msgpack ext type {} is none of this protocol's (1 to 5)", type));
   }

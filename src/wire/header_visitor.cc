@@ -11,7 +11,7 @@
 namespace tq::wire {
 
 HeaderVisitor::HeaderVisitor(std::span<const Slice> frames, const Limits& limits)
-    : frames_(frames), limits_(limits) {}
+    : frames_(frames), limits_(limits), budget_(frames[0].size, limits) {}
 
 Error HeaderVisitor::error() const {
   return Error(ErrorCode::kDecode, failure_.value_or("the msgpack header cannot be parsed"));
@@ -20,6 +20,14 @@ Error HeaderVisitor::error() const {
 bool HeaderVisitor::fail(std::string message) {
   if (!failure_) failure_ = std::move(message);
   return false;
+}
+
+// Whether what comes next is a map's key or part of one. Python makes tuples of arrays there and
+// refuses what it cannot hash; passed on to another client, such a key would fail its whole reply.
+bool HeaderVisitor::at_key() const {
+  if (levels_.empty()) return false;
+  const Level& level = levels_.back();
+  return level.inside_key || (level.container->get_if<Map>() != nullptr && !level.key_pending);
 }
 
 Value* HeaderVisitor::place(Value v) {
@@ -38,9 +46,7 @@ Value* HeaderVisitor::place(Value v) {
 }
 
 bool HeaderVisitor::add(Value v) {
-  if (++nodes_ > limits_.nodes_max) {
-    return fail(fmt::format("more than {} values in one message", limits_.nodes_max));
-  }
+  budget_.take(1);
   place(std::move(v));
   return true;
 }
@@ -59,27 +65,33 @@ bool HeaderVisitor::visit_ext(const char* v, uint32_t size) {
   // msgpack-c hands over the type byte and the payload together.
   const auto type = static_cast<int8_t>(v[0]);
   try {
-    return add(decode_ext(type, std::string_view(v + 1, size - 1), frames_, limits_));
+    const bool key = at_key();
+    Value decoded = decode_ext(type, std::string_view(v + 1, size - 1), frames_, limits_, budget_);
+    if (key && decoded.get_if<NdArray>() != nullptr) return fail("a dict has a numpy array as key");
+    return add(std::move(decoded));
   } catch (const Error& error) {
     return fail(error.what());
   }
 }
 
 bool HeaderVisitor::open(Value container, uint32_t count, size_t bytes_each) {
-  // Each announced item takes at least one byte of the header, so a length that cannot be true is
-  // refused before it is reserved.
-  if (count > frames_[0].size / bytes_each) {
+  // Each announced item takes at least one byte of the header, which no other item takes, so
+  // lengths that cannot be true are refused before they are reserved, also those of containers in
+  // containers.
+  announced_ += count * bytes_each;
+  if (announced_ > frames_[0].size) {
     return fail(fmt::format("a container announces {} items, more than the header's {} bytes hold",
                             count, frames_[0].size));
   }
   if (levels_.size() >= limits_.depth_max) {
     return fail(fmt::format("values are nested deeper than {}", limits_.depth_max));
   }
-  if (nodes_ + count * bytes_each > limits_.nodes_max) {
+  if (announced_ > limits_.nodes_max) {
     return fail(fmt::format("more than {} values in one message", limits_.nodes_max));
   }
-  ++nodes_;
-  levels_.push_back({place(std::move(container)), false});
+  budget_.take(1);
+  const bool key = at_key();
+  levels_.push_back({place(std::move(container)), false, key});
   return true;
 }
 
@@ -90,6 +102,7 @@ bool HeaderVisitor::start_array(uint32_t count) {
 }
 
 bool HeaderVisitor::start_map(uint32_t count) {
+  if (at_key()) return fail("a dict has a dict as key");
   if (!open(Value(Map{}), count, 2)) return false;
   levels_.back().container->get_mutable_if<Map>()->reserve(count);
   return true;

@@ -10,13 +10,14 @@
 
 #include "transfer_queue/error.h"
 #include "wire/limits.h"
+#include "wire/node_budget.h"
 #include "wire/value.h"
 
 namespace tq::wire {
 
 /// Builds a Value from msgpack events. msgpack-c's own object tree allocates what a peer declares;
-/// here a declared length is compared with the bytes that are left before anything is reserved, and
-/// nesting and the number of values are bounded. Tensors become slices of `frames`.
+/// here all declared lengths together must fit the header before anything is reserved, and nesting
+/// and the number of values are bounded. Tensors become slices of `frames`.
 class HeaderVisitor : public msgpack::null_visitor {
  public:
   HeaderVisitor(std::span<const Slice> frames, const Limits& limits);
@@ -47,9 +48,11 @@ class HeaderVisitor : public msgpack::null_visitor {
   struct Level {
     Value* container;
     bool key_pending;  // of a map: a key was read, its value was not
+    bool inside_key;   // this container is a map's key, or part of one
   };
 
   bool add(Value v);
+  bool at_key() const;
   bool open(Value container, uint32_t count, size_t bytes_each);
   bool close();
   bool fail(std::string message);
@@ -59,7 +62,8 @@ class HeaderVisitor : public msgpack::null_visitor {
   const Limits& limits_;
   Value root_;
   std::vector<Level> levels_;
-  size_t nodes_ = 0;
+  NodeBudget budget_;
+  size_t announced_ = 0;  // items of all containers
   std::optional<std::string> failure_;
 };
 

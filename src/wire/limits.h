@@ -13,14 +13,20 @@ struct Limits {
   size_t frames_max = size_t{4} << 20;
   /// Bytes of one frame (ZMQ_MAXMSGSIZE): libzmq allocates what a peer announces before it reads.
   size_t frame_bytes_max = size_t{64} << 30;
-  /// Bytes of the msgpack header, or of a message pickled whole: a decoded tree is up to 40 times as
-  /// large as its bytes.
+  /// Bytes of the msgpack header, or of a message pickled whole: a decoded tree is up to 40 times
+  /// as large as its bytes.
   size_t header_bytes_max = size_t{512} << 20;
   /// Containers inside containers: unbounded nesting exhausts the stack of whoever walks the value.
   size_t depth_max = 128;
   /// Values in one message, pickled parts included: a pickle can name one list a thousand times and
   /// so grow exponentially when it is unfolded.
   size_t nodes_max = size_t{32} << 20;
+  /// Values that each byte of a message may become: a pickle of 200 bytes can name one list so
+  /// often that it unfolds to nodes_max, seconds of work and a gigabyte. Rows that share a dict
+  /// need some.
+  size_t nodes_per_byte_max = 64;
+  /// Values that a message may become whatever its size, for small ones that share much.
+  size_t nodes_free = 65536;
   /// Dimensions of a tensor: torch itself stops at 64.
   size_t dimensions_max = 64;
   /// Rows (global indexes, keys) a request names.
@@ -32,6 +38,8 @@ struct Limits {
   /// Partitions of a controller, tasks of a partition: each costs memory until it is cleared.
   size_t partitions_max = size_t{1} << 20;
   size_t tasks_max = 65536;
+  /// Requests that wait for data at one node: each is looked at again whenever data comes.
+  size_t waiting_max = 65536;
   /// The largest global index: sparse bitmaps are cheap, but indexes must fit a torch int64 tensor
   /// and Python's own tables.
   int64_t global_index_max = (int64_t{1} << 40) - 1;

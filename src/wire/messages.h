@@ -11,25 +11,27 @@
 #include "wire/batch_meta.h"
 #include "wire/value.h"
 
-/// The one list of messages. Each struct names its type string, who answers it, and its fields once,
-/// in `fields()`; unpacking, packing, printing, the protocol page, fuzz seeds and tests walk that
-/// list (wire/unpack.h, wire/pack.h). `required` fields must be in a request's body; `optional` ones
-/// keep their default when they are absent. Unknown body keys are ignored, as in Python.
+/// The one list of messages. Each struct names its type string, who answers it, and its fields
+/// once, in `fields()`; unpacking, packing, printing, the protocol page, fuzz seeds and tests walk
+/// that list (wire/unpack.h, wire/pack.h). `required` fields must be in a request's body;
+/// `optional` ones keep their default when they are absent. Unknown body keys are ignored, as in
+/// Python.
 namespace tq::wire {
 
 using Indexes = std::vector<int64_t>;
 using Names = std::vector<std::string>;
 
-#define TQ_FIELDS(...)                                 \
-  template <class Self, class Visitor>                 \
-  static void fields(Self& self, Visitor&& v) {        \
-    (void)self, (void)v;                               \
-    __VA_ARGS__                                        \
+#define TQ_FIELDS(...)                          \
+  template <class Self, class Visitor>          \
+  static void fields(Self& self, Visitor&& v) { \
+    (void)self, (void)v;                        \
+    __VA_ARGS__                                 \
   }
 #define TQ_REQUIRED(name) v.required(#name, self.name);
 #define TQ_OPTIONAL(name) v.optional(#name, self.name);
 
-// ---- requests ------------------------------------------------------------------------------------
+// ---- requests
+// ------------------------------------------------------------------------------------
 
 struct Handshake {
   static constexpr std::string_view kType = "HANDSHAKE";
@@ -212,7 +214,8 @@ struct LoadStorageCheckpoint {
   TQ_FIELDS(TQ_REQUIRED(path))
 };
 
-// ---- replies -------------------------------------------------------------------------------------
+// ---- replies
+// -------------------------------------------------------------------------------------
 
 struct HandshakeAck {
   static constexpr std::string_view kType = "HANDSHAKE_ACK";
@@ -279,7 +282,8 @@ struct OldKvRetrieveKeysResponse {
 };
 
 /// partition -> key -> tag dict.
-using PartitionKeys = std::vector<std::pair<std::string, std::vector<std::pair<std::string, Value>>>>;
+using PartitionKeys =
+    std::vector<std::pair<std::string, std::vector<std::pair<std::string, Value>>>>;
 
 struct KvListResponse {
   static constexpr std::string_view kType = "KV_LIST_RESPONSE";
@@ -333,8 +337,8 @@ struct PutDataResponse {
   TQ_FIELDS()
 };
 
-/// Its `data` maps a field to a list of rows or to one dense tensor of all rows; storage/get.cc
-/// writes it straight into the encoder, so no row is copied into a tree first.
+/// Its `data` maps a field to a list of rows or to one dense tensor of all rows;
+/// storage/get_reply.cc writes it straight into the encoder, so no row is copied into a tree first.
 struct GetDataResponse {
   static constexpr std::string_view kType = "GET_DATA_RESPONSE";
   Value data;
@@ -374,7 +378,8 @@ TQ_CHECKPOINT_REPLY(SaveStorageCheckpointResponse, "SAVE_STORAGE_CHECKPOINT_RESP
 TQ_CHECKPOINT_REPLY(LoadStorageCheckpointResponse, "LOAD_STORAGE_CHECKPOINT_RESPONSE")
 #undef TQ_CHECKPOINT_REPLY
 
-// ---- the list ------------------------------------------------------------------------------------
+// ---- the list
+// ------------------------------------------------------------------------------------
 
 template <class... Messages>
 struct MessageList {

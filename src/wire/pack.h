@@ -137,8 +137,8 @@ Frames pack_request(std::string_view sender_id, std::optional<std::string> recei
                       [&](Encoder& e) { pack_body(e, message, extension); });
 }
 
-/// The extension that a reply to `request` carries: request id echoed, our incarnation; nothing when
-/// the request had none.
+/// The extension that a reply to `request` carries: request id echoed, our incarnation; nothing
+/// when the request had none.
 std::optional<Extension> reply_extension(std::string_view sender_id, const Envelope& request);
 
 template <class Message>

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -13,8 +14,19 @@
 namespace tq::wire {
 namespace {
 
+constexpr uint32_t kUnset = UINT32_MAX;
+
 [[noreturn]] void fail(const std::string& message) {
   throw Error(ErrorCode::kDecode, "pickle: " + message);
+}
+
+bool is_hashable(const Value& v) {
+  if (const Tuple* tuple = v.get_if<Tuple>()) {
+    return std::all_of(tuple->items.begin(), tuple->items.end(), is_hashable);
+  }
+  const Set* set = v.get_if<Set>();
+  return v.get_if<Array>() == nullptr && v.get_if<Map>() == nullptr &&
+         (set == nullptr || set->frozen);
 }
 
 }  // namespace
@@ -35,7 +47,8 @@ bool PickleMachine::step(uint8_t opcode) {
   return true;
 }
 
-// ---- input ---------------------------------------------------------------------------------------
+// ---- input
+// ---------------------------------------------------------------------------------------
 
 std::string_view PickleMachine::read(size_t count) {
   if (count > input_.size() - position_) {
@@ -57,7 +70,8 @@ std::string_view PickleMachine::read_line() {
 uint64_t PickleMachine::read_unsigned(int bytes) {
   uint64_t v = 0;
   const std::string_view raw = read(static_cast<size_t>(bytes));
-  for (int i = bytes - 1; i >= 0; --i) v = v << 8 | static_cast<uint8_t>(raw[static_cast<size_t>(i)]);
+  for (int i = bytes - 1; i >= 0; --i)
+    v = v << 8 | static_cast<uint8_t>(raw[static_cast<size_t>(i)]);
   return v;
 }
 
@@ -75,18 +89,34 @@ double PickleMachine::read_double() {  // big-endian, unlike everything else
   return std::bit_cast<double>(bits);
 }
 
-// ---- the stack -----------------------------------------------------------------------------------
+// ---- the stack
+// -----------------------------------------------------------------------------------
 
 PickleMachine::NodeId PickleMachine::add(Kind kind, Value leaf, std::vector<NodeId> children) {
   if (nodes_.size() >= limits_.nodes_max) {
     fail(fmt::format("has more than {} values", limits_.nodes_max));
   }
-  nodes_.push_back(Node{kind, std::move(leaf), std::move(children), {}});
+  nodes_.push_back(Node{kind, std::move(leaf), std::move(children)});
   return static_cast<NodeId>(nodes_.size() - 1);
 }
 
 void PickleMachine::push(Kind kind, Value leaf, std::vector<NodeId> children) {
   stack_.push_back(add(kind, std::move(leaf), std::move(children)));
+}
+
+// One more reference to a node; a byte of input each, so bounded like the nodes themselves.
+void PickleMachine::push_again(NodeId id) {
+  if (stack_.size() >= limits_.nodes_max) {
+    fail(fmt::format("has more than {} values", limits_.nodes_max));
+  }
+  stack_.push_back(id);
+}
+
+void PickleMachine::push_mark() {
+  if (marks_.size() >= limits_.nodes_max) {
+    fail(fmt::format("has more than {} open marks", limits_.nodes_max));
+  }
+  marks_.push_back(stack_.size());
 }
 
 PickleMachine::NodeId PickleMachine::top() const {
@@ -125,7 +155,8 @@ void PickleMachine::extend_top(Kind kind, std::vector<NodeId> children, const ch
   node.children.insert(node.children.end(), children.begin(), children.end());
 }
 
-// ---- opcodes -------------------------------------------------------------------------------------
+// ---- opcodes
+// -------------------------------------------------------------------------------------
 
 void PickleMachine::push_integer(std::string_view little_endian) {
   if (little_endian.size() > sizeof(int64_t)) {
@@ -152,20 +183,32 @@ bool PickleMachine::step_data(uint8_t opcode) {
   switch (opcode) {
     case op::kProto: {
       const uint64_t version = read_unsigned(1);
-      if (version < 2 || version > 5) fail(fmt::format("has protocol {}; known are 2 to 5", version));
+      if (version < 2 || version > 5)
+        fail(fmt::format("has protocol {}; known are 2 to 5", version));
       return true;
     }
-    case op::kFrame: return read_unsigned(8), true;  // a hint for readers of streams
-    case op::kNone: return push_leaf(Value()), true;
-    case op::kNewTrue: return push_leaf(Value(true)), true;
-    case op::kNewFalse: return push_leaf(Value(false)), true;
-    case op::kBinInt: return push_integer(read(4)), true;
-    case op::kBinInt1: return push_leaf(Value(read_unsigned(1))), true;
-    case op::kBinInt2: return push_leaf(Value(read_unsigned(2))), true;
-    case op::kLong1: return push_integer(read(read_length(1))), true;
-    case op::kLong4: return push_integer(read(read_length(4))), true;
-    case op::kBinFloat: return push_leaf(Value(read_double())), true;
-    default: return false;
+    case op::kFrame:
+      return read_unsigned(8), true;  // a hint for readers of streams
+    case op::kNone:
+      return push_leaf(Value()), true;
+    case op::kNewTrue:
+      return push_leaf(Value(true)), true;
+    case op::kNewFalse:
+      return push_leaf(Value(false)), true;
+    case op::kBinInt:
+      return push_integer(read(4)), true;
+    case op::kBinInt1:
+      return push_leaf(Value(read_unsigned(1))), true;
+    case op::kBinInt2:
+      return push_leaf(Value(read_unsigned(2))), true;
+    case op::kLong1:
+      return push_integer(read(read_length(1))), true;
+    case op::kLong4:
+      return push_integer(read(read_length(4))), true;
+    case op::kBinFloat:
+      return push_leaf(Value(read_double())), true;
+    default:
+      return false;
   }
 }
 
@@ -175,22 +218,29 @@ bool PickleMachine::step_text(uint8_t opcode) {
     return true;
   };
   switch (opcode) {
-    case op::kShortBinUnicode: return push_text(read(read_length(1))), true;
-    case op::kBinUnicode: return push_text(read(read_length(4))), true;
-    case op::kBinUnicode8: return push_text(read(read_length(8))), true;
-    case op::kShortBinBytes: return bytes(1);
-    case op::kBinBytes: return bytes(4);
-    case op::kBinBytes8: return bytes(8);
-    case op::kByteArray8: return bytes(8);
-    default: return false;
+    case op::kShortBinUnicode:
+      return push_text(read(read_length(1))), true;
+    case op::kBinUnicode:
+      return push_text(read(read_length(4))), true;
+    case op::kBinUnicode8:
+      return push_text(read(read_length(8))), true;
+    case op::kShortBinBytes:
+      return bytes(1);
+    case op::kBinBytes:
+      return bytes(4);
+    case op::kBinBytes8:
+      return bytes(8);
+    case op::kByteArray8:
+      return bytes(8);
+    default:
+      return false;
   }
 }
 
 bool PickleMachine::step_container(uint8_t opcode) {
   switch (opcode) {
     case op::kMark:
-      marks_.push_back(stack_.size());
-      return true;
+      return push_mark(), true;
     case op::kPop:
       if (!marks_.empty() && marks_.back() == stack_.size()) {
         marks_.pop_back();
@@ -198,44 +248,80 @@ bool PickleMachine::step_container(uint8_t opcode) {
         pop();
       }
       return true;
-    case op::kPopMark: return pop_to_mark(), true;
-    case op::kDup: return stack_.push_back(top()), true;
-    case op::kEmptyList: return push(Kind::kList), true;
-    case op::kEmptyTuple: return push(Kind::kTuple), true;
-    case op::kEmptyDict: return push(Kind::kDict), true;
-    case op::kEmptySet: return push(Kind::kSet), true;
-    case op::kTuple: return push(Kind::kTuple, {}, pop_to_mark()), true;
-    case op::kTuple1: return push(Kind::kTuple, {}, pop_count(1)), true;
-    case op::kTuple2: return push(Kind::kTuple, {}, pop_count(2)), true;
-    case op::kTuple3: return push(Kind::kTuple, {}, pop_count(3)), true;
-    case op::kFrozenSet: return push(Kind::kSet, {}, pop_to_mark()), true;
-    case op::kAppend: return extend_top(Kind::kList, pop_count(1), "APPEND"), true;
-    case op::kAppends: return extend_top(Kind::kList, pop_to_mark(), "APPENDS"), true;
-    case op::kSetItem: return extend_top(Kind::kDict, pop_count(2), "SETITEM"), true;
-    case op::kSetItems: return extend_top(Kind::kDict, pop_to_mark(), "SETITEMS"), true;
-    case op::kAddItems: return extend_top(Kind::kSet, pop_to_mark(), "ADDITEMS"), true;
-    default: return false;
+    case op::kPopMark:
+      return pop_to_mark(), true;
+    case op::kDup:
+      return push_again(top()), true;
+    case op::kEmptyList:
+      return push(Kind::kList), true;
+    case op::kEmptyTuple:
+      return push(Kind::kTuple), true;
+    case op::kEmptyDict:
+      return push(Kind::kDict), true;
+    case op::kEmptySet:
+      return push(Kind::kSet), true;
+    case op::kTuple:
+      return push(Kind::kTuple, {}, pop_to_mark()), true;
+    case op::kTuple1:
+      return push(Kind::kTuple, {}, pop_count(1)), true;
+    case op::kTuple2:
+      return push(Kind::kTuple, {}, pop_count(2)), true;
+    case op::kTuple3:
+      return push(Kind::kTuple, {}, pop_count(3)), true;
+    case op::kFrozenSet:
+      return push(Kind::kFrozenSet, {}, pop_to_mark()), true;
+    case op::kAppend:
+      return extend_top(Kind::kList, pop_count(1), "APPEND"), true;
+    case op::kAppends:
+      return extend_top(Kind::kList, pop_to_mark(), "APPENDS"), true;
+    case op::kSetItem:
+      return extend_top(Kind::kDict, pop_count(2), "SETITEM"), true;
+    case op::kSetItems:
+      return extend_top(Kind::kDict, pop_to_mark(), "SETITEMS"), true;
+    case op::kAddItems:
+      return extend_top(Kind::kSet, pop_to_mark(), "ADDITEMS"), true;
+    default:
+      return false;
   }
+}
+
+void PickleMachine::memoize(uint64_t slot) {
+  const NodeId id = top();
+  // Picklers number slots from 0 on, so a slot past the number of bytes is no honest one and would
+  // only take memory.
+  if (slot >= std::min(input_.size(), limits_.nodes_max)) {
+    fail(fmt::format("sets memo {}, more than it has bytes", slot));
+  }
+  if (slot >= memo_.size()) memo_.resize(slot + 1, kUnset);
+  if (memo_[slot] == kUnset) ++memo_size_;
+  memo_[slot] = id;
+}
+
+void PickleMachine::recall(uint64_t slot) {
+  if (slot >= memo_.size() || memo_[slot] == kUnset) {
+    fail(fmt::format("uses memo {} before it was set", slot));
+  }
+  push_again(memo_[slot]);
 }
 
 bool PickleMachine::step_memo(uint8_t opcode) {
-  const auto get = [this](uint64_t slot) {
-    const auto found = memo_.find(slot);
-    if (found == memo_.end()) fail(fmt::format("uses memo {} before it was set", slot));
-    stack_.push_back(found->second);
-    return true;
-  };
   switch (opcode) {
-    case op::kMemoize: return memo_.insert_or_assign(memo_.size(), top()), true;
-    case op::kBinPut: return memo_.insert_or_assign(read_unsigned(1), top()), true;
-    case op::kLongBinPut: return memo_.insert_or_assign(read_unsigned(4), top()), true;
-    case op::kBinGet: return get(read_unsigned(1));
-    case op::kLongBinGet: return get(read_unsigned(4));
-    default: return false;
+    case op::kMemoize:
+      return memoize(memo_size_), true;
+    case op::kBinPut:
+      return memoize(read_unsigned(1)), true;
+    case op::kLongBinPut:
+      return memoize(read_unsigned(4)), true;
+    case op::kBinGet:
+      return recall(read_unsigned(1)), true;
+    case op::kLongBinGet:
+      return recall(read_unsigned(4)), true;
+    default:
+      return false;
   }
 }
 
-std::string PickleMachine::text_of(NodeId id, const char* what) const {
+const std::string& PickleMachine::text_of(NodeId id, const char* what) const {
   const std::string* text = nodes_[id].leaf.get_if<std::string>();
   if (text == nullptr) fail(fmt::format("{} is not a str", what));
   return *text;
@@ -243,11 +329,11 @@ std::string PickleMachine::text_of(NodeId id, const char* what) const {
 
 void PickleMachine::push_global(std::string_view module, std::string_view name) {
   if (!is_allowed_global(module, name)) {
-    fail(fmt::format("names '{} {}', which is not on the list of names that are read", module,
-                     name));
+    fail(fmt::format("names '{} {}', which is not on the list of names that are read",
+                     printable(module), printable(name)));
   }
-  push_leaf(Value(
-      PyObject{PyObject::Kind::kGlobal, std::string(module), std::string(name), {}, {}}));
+  push_leaf(
+      Value(PyObject{PyObject::Kind::kGlobal, std::string(module), std::string(name), {}, {}}));
 }
 
 // REDUCE and NEWOBJ: note what would be applied to what.
@@ -260,27 +346,30 @@ void PickleMachine::apply(Kind kind) {
   if (global->is("collections", "OrderedDict") && nodes_[arguments].children.empty()) {
     return push(Kind::kDict);  // SETITEMS may follow
   }
-  push(kind, nodes_[callable].leaf, std::vector<NodeId>(nodes_[arguments].children));
+  push(kind, nodes_[callable].leaf, {arguments});
 }
 
 bool PickleMachine::step_object(uint8_t opcode) {
   switch (opcode) {
     case op::kStackGlobal: {
-      const std::string name = text_of(pop(), "the name of a global");
-      const std::string module = text_of(pop(), "the module of a global");
+      const std::string& name = text_of(pop(), "the name of a global");
+      const std::string& module = text_of(pop(), "the module of a global");
       return push_global(module, name), true;
     }
     case op::kGlobal: {
       const std::string_view module = read_line();
       return push_global(module, read_line()), true;
     }
-    case op::kReduce: return apply(Kind::kCall), true;
-    case op::kNewObj: return apply(Kind::kObject), true;
+    case op::kReduce:
+      return apply(Kind::kCall), true;
+    case op::kNewObj:
+      return apply(Kind::kObject), true;
     case op::kBuild: {
       const NodeId state = pop();
       Node& node = nodes_[top()];
       if (node.kind != Kind::kCall && node.kind != Kind::kObject) fail("BUILD on plain data");
-      node.state = {state};
+      node.children.resize(1);
+      node.children.push_back(state);
       return true;
     }
     case op::kBinPersId: {
@@ -288,17 +377,36 @@ bool PickleMachine::step_object(uint8_t opcode) {
       const NodeId id = pop();
       return stack_.push_back(id), true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
-// ---- the result ----------------------------------------------------------------------------------
+// ---- the result
+// ----------------------------------------------------------------------------------
 
 Array PickleMachine::unfold_all(const std::vector<NodeId>& ids, size_t depth) {
+  budget_.take(ids.size());
   Array values;
   values.reserve(ids.size());
   for (NodeId id : ids) values.push_back(unfold(id, depth));
   return values;
+}
+
+// A dict's key or a set's item. CPython refuses to load what it cannot hash, so it must not be
+// passed on to a client as if it were good.
+Value PickleMachine::unfold_key(NodeId id, size_t depth) {
+  Value key = unfold(id, depth);
+  if (!is_hashable(key)) fail(fmt::format("has a {} as a key or in a set", key.kind_name()));
+  return key;
+}
+
+Set PickleMachine::unfold_set(const Node& node, size_t depth) {
+  budget_.take(node.children.size());
+  Set set{{}, node.kind == Kind::kFrozenSet};
+  set.items.reserve(node.children.size());
+  for (NodeId id : node.children) set.items.push_back(unfold_key(id, depth));
+  return set;
 }
 
 Value PickleMachine::unfold(NodeId id, size_t depth) {
@@ -306,29 +414,46 @@ Value PickleMachine::unfold(NodeId id, size_t depth) {
     fail(fmt::format("is nested deeper than {} or refers to itself", limits_.depth_max));
   }
   const Node& node = nodes_[id];
-  unfolded_ += 1 + node.children.size();
-  if (unfolded_ > limits_.nodes_max) fail(fmt::format("has more than {} values", limits_.nodes_max));
   switch (node.kind) {
-    case Kind::kLeaf: return node.leaf;
-    case Kind::kList: return Value(unfold_all(node.children, depth + 1));
-    case Kind::kTuple: return Value(Tuple{unfold_all(node.children, depth + 1)});
-    case Kind::kSet: return Value(Set{unfold_all(node.children, depth + 1)});
+    case Kind::kLeaf:
+      if (const auto* text = node.leaf.get_if<std::string>()) budget_.take_text(text->size());
+      return node.leaf;
+    case Kind::kList:
+      return Value(unfold_all(node.children, depth + 1));
+    case Kind::kTuple:
+      return Value(Tuple{unfold_all(node.children, depth + 1)});
+    case Kind::kSet:
+    case Kind::kFrozenSet:
+      return Value(unfold_set(node, depth + 1));
     case Kind::kDict: {
+      budget_.take(node.children.size());
       Map map;
       map.reserve(node.children.size() / 2);
       for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
-        Value key = unfold(node.children[i], depth + 1);
+        Value key = unfold_key(node.children[i], depth + 1);
         map.emplace_back(std::move(key), unfold(node.children[i + 1], depth + 1));
       }
       return Value(std::move(map));
     }
     case Kind::kCall:
-    case Kind::kObject: break;
+    case Kind::kObject:
+      break;
   }
+  return unfold_applied(node, depth);
+}
+
+Value PickleMachine::unfold_applied(const Node& node, size_t depth) {
   const PyObject& global = *node.leaf.get_if<PyObject>();
-  const auto kind = node.kind == Kind::kCall ? PyObject::Kind::kCall : PyObject::Kind::kObject;
-  return Value(PyObject{kind, global.module, global.name, unfold_all(node.children, depth + 1),
-                        unfold_all(node.state, depth + 1)});
+  PyObject applied{node.kind == Kind::kCall ? PyObject::Kind::kCall : PyObject::Kind::kObject,
+                   global.module,
+                   global.name,
+                   unfold_all(nodes_[node.children[0]].children, depth + 1),
+                   {}};
+  if (node.children.size() > 1) {
+    budget_.take(1);
+    applied.state.push_back(unfold(node.children[1], depth + 1));
+  }
+  return Value(std::move(applied));
 }
 
 }  // namespace tq::wire

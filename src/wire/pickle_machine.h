@@ -4,20 +4,22 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "wire/limits.h"
+#include "wire/node_budget.h"
 #include "wire/value.h"
 
 namespace tq::wire {
 
 /// The stack machine behind read_pickle. Objects are nodes in one arena that refer to each other by
-/// number, because a pickle fills a list after it was memoized; at the end the tree under the result
-/// is unfolded into a Value, where cycles and growth meet the limits.
+/// number, because a pickle fills a list after it was memoized; at the end the tree under the
+/// result is unfolded into a Value, where cycles and growth meet the limits. Running takes time and
+/// memory linear in the input, unfolding in what the budget allows.
 class PickleMachine {
  public:
-  PickleMachine(std::string_view input, const Limits& limits) : input_(input), limits_(limits) {}
+  PickleMachine(std::string_view input, const Limits& limits, NodeBudget& budget)
+      : input_(input), limits_(limits), budget_(budget) {}
 
   /// Runs to STOP. Throws Error(kDecode).
   Value run();
@@ -26,12 +28,13 @@ class PickleMachine {
 
  private:
   using NodeId = uint32_t;
-  enum class Kind : uint8_t { kLeaf, kList, kTuple, kDict, kSet, kCall, kObject };
+  enum class Kind : uint8_t { kLeaf, kList, kTuple, kDict, kSet, kFrozenSet, kCall, kObject };
   struct Node {
     Kind kind;
-    Value leaf;                    // kLeaf; for kCall and kObject the global that is applied
-    std::vector<NodeId> children;  // items; for a dict key, value, key, value; arguments
-    std::vector<NodeId> state;     // BUILD's argument
+    Value leaf;  // kLeaf; for kCall and kObject the global that is applied
+    // Items; for a dict key, value, key, value; for kCall and kObject the tuple of arguments (not
+    // its items, which would be copied for each call that shares it) and BUILD's state, if any.
+    std::vector<NodeId> children;
   };
 
   bool step(uint8_t opcode);  // false at STOP
@@ -50,6 +53,8 @@ class PickleMachine {
   NodeId add(Kind kind, Value leaf = {}, std::vector<NodeId> children = {});
   void push(Kind kind, Value leaf = {}, std::vector<NodeId> children = {});
   void push_leaf(Value leaf) { push(Kind::kLeaf, std::move(leaf)); }
+  void push_again(NodeId id);
+  void push_mark();
   NodeId pop();
   NodeId top() const;
   std::vector<NodeId> pop_to_mark();
@@ -59,24 +64,30 @@ class PickleMachine {
   void push_text(std::string_view text);
   void push_global(std::string_view module, std::string_view name);
   void apply(Kind kind);
-  std::string text_of(NodeId id, const char* what) const;
+  const std::string& text_of(NodeId id, const char* what) const;
+  void memoize(uint64_t slot);
+  void recall(uint64_t slot);
 
   Value unfold(NodeId id, size_t depth);
+  Value unfold_key(NodeId id, size_t depth);
+  Set unfold_set(const Node& node, size_t depth);
+  Value unfold_applied(const Node& node, size_t depth);
   Array unfold_all(const std::vector<NodeId>& ids, size_t depth);
 
   std::string_view input_;
   const Limits& limits_;
+  NodeBudget& budget_;
   size_t position_ = 0;
   std::vector<Node> nodes_;
   std::vector<NodeId> stack_;
   std::vector<size_t> marks_;
-  std::unordered_map<uint64_t, NodeId> memo_;
-  size_t unfolded_ = 0;
+  std::vector<NodeId> memo_;  // by slot; kUnset where nothing was put
+  size_t memo_size_ = 0;      // slots that are set
 };
 
-/// Whether a pickle may name this class, function or constant. The list is the protocol's own: torch
-/// dtypes and storages, numpy arrays and scalars, BatchMeta. Naming calls nothing; the list keeps
-/// surprises out and gives the refusal its sentence.
+/// Whether a pickle may name this class, function or constant. The list is the protocol's own:
+/// torch dtypes and storages, numpy arrays and scalars, BatchMeta. Naming calls nothing; the list
+/// keeps surprises out and gives the refusal its sentence.
 bool is_allowed_global(std::string_view module, std::string_view name) noexcept;
 
 }  // namespace tq::wire

@@ -6,14 +6,18 @@
 namespace tq::wire {
 
 Value read_pickle(std::string_view pickle, const Limits& limits) {
-  size_t consumed = 0;
-  return read_pickle(pickle, limits, consumed);
+  NodeBudget budget(pickle.size(), limits);
+  return read_next_pickle(pickle, limits, budget);
 }
 
-Value read_pickle(std::string_view stream, const Limits& limits, size_t& consumed) {
-  PickleMachine machine(stream, limits);
+Value read_pickle(std::string_view pickle, const Limits& limits, NodeBudget& budget) {
+  return read_next_pickle(pickle, limits, budget);
+}
+
+Value read_next_pickle(std::string_view& stream, const Limits& limits, NodeBudget& budget) {
+  PickleMachine machine(stream, limits, budget);
   Value v = machine.run();
-  consumed = machine.consumed();
+  stream.remove_prefix(machine.consumed());
   return v;
 }
 

@@ -5,6 +5,7 @@
 
 #include "transfer_queue/error.h"
 #include "wire/limits.h"
+#include "wire/node_budget.h"
 #include "wire/value.h"
 
 namespace tq::wire {
@@ -15,7 +16,10 @@ namespace tq::wire {
 /// are unfolded; cycles and exponential growth end at the limits. Throws Error(kDecode).
 Value read_pickle(std::string_view pickle, const Limits& limits);
 
-/// Reads the first pickle of a stream and tells where it ended, for files that hold several.
-Value read_pickle(std::string_view stream, const Limits& limits, size_t& consumed);
+/// The same for a pickle that is part of a message, within the budget of the whole message.
+Value read_pickle(std::string_view pickle, const Limits& limits, NodeBudget& budget);
+
+/// Reads the first pickle of a stream and removes its bytes, for files that hold several.
+Value read_next_pickle(std::string_view& stream, const Limits& limits, NodeBudget& budget);
 
 }  // namespace tq::wire

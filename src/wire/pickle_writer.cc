@@ -9,7 +9,10 @@
 namespace tq::wire {
 namespace {
 
-// Whether a value can stand in a pickle by itself: no frames, no payload of a foreign format in it.
+constexpr std::string_view kTensorDictKey = "__tq_tensordict__";
+
+// Whether a value is written as it is: no frames, no payload of a foreign format in it. A set and
+// an object always are, for msgpack has no form of them; their items are looked at one by one.
 bool is_plain(const Value& v);
 
 bool all_plain(const Array& items) {
@@ -27,13 +30,15 @@ struct IsPlain {
   bool operator()(const Array& v) const { return all_plain(v); }
   bool operator()(const Map& v) const {
     for (const auto& [key, value] : v) {
+      // The package's decoder makes a TensorDict of a map with this key; a plain dict would not be
+      // one.
+      const std::string* name = key.get_if<std::string>();
+      if (name != nullptr && *name == kTensorDictKey) return false;
       if (!is_plain(key) || !is_plain(value)) return false;
     }
-    // The decoder of the package makes a TensorDict of such a map; a plain dict would not be one.
-    return Value(v).find("__tq_tensordict__") == nullptr;
+    return true;
   }
   bool operator()(const std::shared_ptr<const Tuple>& v) const { return all_plain(v->items); }
-  bool operator()(const std::shared_ptr<const Set>& v) const { return all_plain(v->items); }
   bool operator()(const std::shared_ptr<const Tensor>&) const { return false; }
   bool operator()(const std::shared_ptr<const NestedTensor>&) const { return false; }
   bool operator()(const std::shared_ptr<const NdArray>&) const { return false; }
@@ -134,8 +139,8 @@ void PickleWriter::value(const Value& v) {
   }
 }
 
-// transfer_queue.utils.serial_utils.decode([bytearray(header), bytearray(buffer), ...]); bytearrays,
-// for torch warns about read-only buffers.
+// transfer_queue.utils.serial_utils.decode([bytearray(header), bytearray(buffer), ...]);
+// bytearrays, for torch warns about read-only buffers.
 void PickleWriter::decode_call(const Value& v) {
   global("transfer_queue.utils.serial_utils", "decode");
   mark();
@@ -164,6 +169,38 @@ void PickleWriter::object(const PyObject& v) {
   }
 }
 
+void PickleWriter::set(const Set& v) {
+  if (!v.frozen) op(static_cast<char>(op::kEmptySet));
+  items(v.items);
+  op(static_cast<char>(v.frozen ? op::kFrozenSet : op::kAddItems));
+}
+
+// What is inside a plain value is plain: looking again at each level would take a time quadratic in
+// the depth.
+void PickleWriter::plain_items(const Array& values) {
+  mark();
+  for (const Value& item : values) plain(item);
+}
+
+// A list as key came as a tuple, which msgpack does not know: Python cannot hash a list.
+void PickleWriter::plain_key(const Value& key) {
+  const Array* items = key.get_if<Array>();
+  if (items == nullptr) return plain(key);
+  mark();
+  for (const Value& item : *items) plain_key(item);
+  tuple();
+}
+
+void PickleWriter::plain_map(const Map& map) {
+  empty_dict();
+  mark();
+  for (const auto& [key, entry] : map) {
+    plain_key(key);
+    plain(entry);
+  }
+  set_items();
+}
+
 void PickleWriter::plain(const Value& v) {
   if (v.is_nil()) return none();
   if (const auto* b = v.get_if<bool>()) return boolean(*b);
@@ -179,24 +216,14 @@ void PickleWriter::plain(const Value& v) {
   if (const auto* b = v.get_if<Bytes>()) return bytes(b->bytes);
   if (const auto* n = v.get_if<BigInt>()) return big_integer(n->bytes);
   if (const auto* o = v.get_if<PyObject>()) return object(*o);
-  if (const auto* t = v.get_if<Tuple>()) return items(t->items), tuple();
+  if (const auto* s = v.get_if<Set>()) return set(*s);
+  if (const auto* t = v.get_if<Tuple>()) return plain_items(t->items), tuple();
   if (const auto* array = v.get_if<Array>()) {
     empty_list();
-    items(*array);
+    plain_items(*array);
     return appends();
   }
-  if (const auto* set = v.get_if<Set>()) {
-    op(static_cast<char>(op::kEmptySet));
-    items(set->items);
-    return op(static_cast<char>(op::kAddItems));
-  }
-  empty_dict();
-  mark();
-  for (const auto& [key, entry] : *v.get_if<Map>()) {
-    value(key);
-    value(entry);
-  }
-  set_items();
+  plain_map(*v.get_if<Map>());
 }
 
 std::string PickleWriter::finish() && {

@@ -9,8 +9,8 @@
 
 namespace tq::wire {
 
-/// Writes a protocol 5 pickle opcode by opcode, without FRAME and MEMOIZE, as all releases of Python
-/// TransferQueue load it. Appends to one buffer; the caller keeps the stack discipline.
+/// Writes a protocol 5 pickle opcode by opcode, without FRAME and MEMOIZE, as all releases of
+/// Python TransferQueue load it. Appends to one buffer; the caller keeps the stack discipline.
 class PickleWriter {
  public:
   PickleWriter();
@@ -51,7 +51,11 @@ class PickleWriter {
   void plain(const Value& v);
   void decode_call(const Value& v);
   void object(const PyObject& v);
+  void set(const Set& v);
   void items(const Array& values);
+  void plain_items(const Array& values);
+  void plain_key(const Value& key);
+  void plain_map(const Map& map);
 
   std::string out_;
 };

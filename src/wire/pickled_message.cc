@@ -12,7 +12,9 @@ bool is_pickled_message(std::span<const Slice> frames) noexcept {
 }
 
 Value read_pickled_message(std::span<const Slice> frames, const Limits& limits) {
-  return with_torch_tensors(read_pickle(frames[1].view(), limits), limits);
+  NodeBudget budget(frames[1].size, limits);
+  Value message = read_pickle(frames[1].view(), limits, budget);
+  return with_torch_tensors(std::move(message), frames[1].size, limits, budget);
 }
 
 }  // namespace tq::wire

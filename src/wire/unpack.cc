@@ -38,13 +38,16 @@ bool unpack_int64_vector(std::string_view dtype, const Shape& shape, const Slice
   return true;
 }
 
-// A torch.dtype arrives as an opaque pickle; what is no plain name stays opaque.
-Value plain_dtype(Value v, const Limits& limits) {
+// A torch.dtype arrives as an opaque pickle; what is no plain name stays opaque. A name has two
+// texts, so a pickle that would unfold to more is not looked at further.
+Value plain_dtype(Value v, Limits limits) {
   const Opaque* opaque = v.get_if<Opaque>();
   if (opaque == nullptr || opaque->ext_type != 1) return v;
+  limits.nodes_max = 16;
   try {
     Value name = read_pickle(opaque->payload.view(), limits);
-    return name.get_if<PyObject>() != nullptr ? name : v;
+    const PyObject* object = name.get_if<PyObject>();
+    return object != nullptr && object->kind == PyObject::Kind::kGlobal ? name : v;
   } catch (const Error&) {
     return v;
   }
@@ -102,7 +105,8 @@ void unpack_field(Value& v, const Path& path, const Limits&, int64_t& out) {
 void unpack_field(Value& v, const Path& path, const Limits& limits, std::string& out) {
   std::string* s = v.get_mutable_if<std::string>();
   if (s == nullptr) throw_wrong_type(path, "a str", v);
-  if (s->size() > limits.name_bytes_max) throw_limit(path, "bytes", s->size(), limits.name_bytes_max);
+  if (s->size() > limits.name_bytes_max)
+    throw_limit(path, "bytes", s->size(), limits.name_bytes_max);
   out = std::move(*s);
 }
 
@@ -151,7 +155,8 @@ namespace internal {
 
 Value* find_in_body(Value& body, const char* name) {
   if (body.get_if<Map>() == nullptr) {
-    throw Error(ErrorCode::kWrongType, fmt::format("body must be a dict, got {}", body.kind_name()));
+    throw Error(ErrorCode::kWrongType,
+                fmt::format("body must be a dict, got {}", body.kind_name()));
   }
   return body.find(name);
 }

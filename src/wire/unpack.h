@@ -23,7 +23,8 @@ struct Path {
 /// Throws Error(kWrongType): "body.keys[1] must be a str, got int".
 [[noreturn]] void throw_wrong_type(const Path& path, std::string_view wanted, const Value& got);
 
-// Field readers, one a C++ type. They move text and values out of `v`. They throw Error(kWrongType) or Error(kLimit), naming the path.
+// Field readers, one a C++ type. They move text and values out of `v`. They throw Error(kWrongType)
+// or Error(kLimit), naming the path.
 void unpack_field(Value& v, const Path& path, const Limits& limits, bool& out);
 void unpack_field(Value& v, const Path& path, const Limits& limits, int64_t& out);
 void unpack_field(Value& v, const Path& path, const Limits& limits, std::string& out);
@@ -104,8 +105,9 @@ struct FieldUnpacker {
 
 }  // namespace internal
 
-/// Moves a body's content into its typed message (a handler that may wait unpacks a copy). Throws Error(kMissingKey), (kWrongType) or (kLimit) with the
-/// message type and the field in the sentence.
+/// Moves a body's content into its typed message (a handler that may wait unpacks a copy). Throws
+/// Error(kMissingKey), (kWrongType) or (kLimit) with the message type and the field in the
+/// sentence.
 template <class Message>
 Message unpack_body(Value& body, const Limits& limits) {
   Message message;

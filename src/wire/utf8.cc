@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/utf8.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -48,5 +51,24 @@ bool is_well_formed(std::string_view text, bool surrogates) noexcept {
 bool is_utf8(std::string_view text) noexcept { return is_well_formed(text, false); }
 
 bool is_utf8_with_surrogates(std::string_view text) noexcept { return is_well_formed(text, true); }
+
+std::string printable(std::string_view bytes, size_t bytes_max) {
+  std::string text;
+  while (!bytes.empty()) {
+    if (text.size() >= bytes_max) return text + "...";
+    const size_t length = sequence_length(bytes, false);
+    const auto lead = static_cast<uint8_t>(bytes[0]);
+    // U+0000 to U+001F, U+007F, and U+0080 to U+009F, which a terminal obeys as well.
+    const bool control = length == 1 ? lead < 0x20 || lead == 0x7F
+                                     : lead == 0xC2 && static_cast<uint8_t>(bytes[1]) < 0xA0;
+    if (length == 0 || control) {
+      text += fmt::format("\\x{:02x}", lead);
+    } else {
+      text += bytes.substr(0, length);
+    }
+    bytes.remove_prefix(control ? 1 : std::max<size_t>(length, 1));
+  }
+  return text;
+}
 
 }  // namespace tq::wire

@@ -6,8 +6,9 @@ namespace {
 
 // One name a variant alternative, in its order.
 constexpr std::string_view kKindNames[] = {
-    "None",   "bool", "int",           "int",           "float",  "str",   "bytes", "list",   "dict",
-    "tensor", "nested tensor", "numpy array", "pickled object", "tuple", "set", "int", "str", "object"};
+    "None",           "bool",  "int",  "int",    "float",         "str",
+    "bytes",          "list",  "dict", "tensor", "nested tensor", "numpy array",
+    "pickled object", "tuple", "set",  "int",    "str",           "object"};
 static_assert(std::size(kKindNames) == std::variant_size_v<Value::Variant>);
 
 size_t sum_of(const Array& items) noexcept {
@@ -28,7 +29,9 @@ struct PayloadBytes {
     for (const auto& [key, value] : v) total += payload_bytes(key) + payload_bytes(value);
     return total;
   }
-  size_t operator()(const std::shared_ptr<const Bytes>& v) const noexcept { return v->bytes.size(); }
+  size_t operator()(const std::shared_ptr<const Bytes>& v) const noexcept {
+    return v->bytes.size();
+  }
   size_t operator()(const std::shared_ptr<const Tensor>& v) const noexcept { return v->data.size; }
   size_t operator()(const std::shared_ptr<const NdArray>& v) const noexcept { return v->data.size; }
   size_t operator()(const std::shared_ptr<const Opaque>& v) const noexcept {
@@ -39,7 +42,9 @@ struct PayloadBytes {
     for (const Tensor& tensor : v->tensors) total += tensor.data.size;
     return total;
   }
-  size_t operator()(const std::shared_ptr<const Tuple>& v) const noexcept { return sum_of(v->items); }
+  size_t operator()(const std::shared_ptr<const Tuple>& v) const noexcept {
+    return sum_of(v->items);
+  }
   size_t operator()(const std::shared_ptr<const Set>& v) const noexcept { return sum_of(v->items); }
 };
 
@@ -48,7 +53,8 @@ struct PayloadBytes {
 const Value* Value::find(std::string_view key) const noexcept {
   const Map* map = get_if<Map>();
   if (map == nullptr) return nullptr;
-  for (auto entry = map->rbegin(); entry != map->rend(); ++entry) {  // the last one wins, as in Python
+  for (auto entry = map->rbegin(); entry != map->rend();
+       ++entry) {  // the last one wins, as in Python
     const std::string* text = entry->first.get_if<std::string>();
     if (text != nullptr && *text == key) return &entry->second;
   }

@@ -78,8 +78,8 @@ TEST_CASE("a room includes only the rooms it may know") {
 }
 
 TEST_CASE("handlers and state know no socket, no clock and no thread") {
-  const std::set<std::string> forbidden = {"zmq.hpp", "zmq.h", "thread", "mutex", "atomic",
-                                           "condition_variable", "future"};
+  const std::set<std::string> forbidden = {
+      "zmq.hpp", "zmq.h", "thread", "mutex", "atomic", "condition_variable", "future"};
   for (const std::string room : {"wire", "controller", "storage"}) {
     for (const auto& file : fs::recursive_directory_iterator(kRoot / "src" / room)) {
       if (!is_source(file.path())) continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each truncation and each flipped bit of each recorded message gives a value or an error. Run under
-// ASan and UBSan (preset debug) this also shows that no byte outside a frame is touched.
+// Each truncation and each flipped bit of each recorded message gives a value or an error. Run
+// under ASan and UBSan (preset debug) this also shows that no byte outside a frame is touched.
 #include <set>
 
 #include "support/catch.h"
@@ -37,9 +37,7 @@ bool decodes(const Frames& frames) {
 }
 
 // The frame that a message's meaning stands in: the header, or the pickle of the fallback.
-size_t meaning_frame(const Frames& frames) {
-  return frames[0].view() == "\xC1\xFE\xED" ? 1 : 0;
-}
+size_t meaning_frame(const Frames& frames) { return frames[0].view() == "\xC1\xFE\xED" ? 1 : 0; }
 
 // Messages of one type and size differ only in ids and times between releases: mutate one of each.
 std::vector<GoldenMessage> distinct_messages() {
@@ -99,8 +97,8 @@ TEST_CASE("a buffer frame of another length is refused") {
       INFO(message.name() << " frame " << i);
       Frames longer = message.frames;
       longer[i] = Slice::copy_of(std::string(message.frames[i].view()) + "x");
-      // Whatever its dtype, one byte more fits no shape of more than one byte an element; columns of
-      // single bytes are refused by their count.
+      // Whatever its dtype, one byte more fits no shape of more than one byte an element; columns
+      // of single bytes are refused by their count.
       CHECK_FALSE(decodes(longer));
     }
   }

@@ -40,7 +40,8 @@ Json shape_json(const Shape& shape) {
 
 Json tensor_json(const Tensor& t) {
   return {{"$tensor",
-           {{"dtype", dtype_name(t.dtype)}, {"shape", shape_json(t.shape)},
+           {{"dtype", dtype_name(t.dtype)},
+            {"shape", shape_json(t.shape)},
             {"data", base64(t.data.view())}}}};
 }
 
@@ -73,12 +74,18 @@ std::string numpy_dtype_name(const Value& dtype) {
   const std::string code = *call->args.at(0).get_if<std::string>();
   const std::string bits = std::to_string(8 * std::atoi(code.c_str() + 1));
   switch (code[0]) {
-    case 'i': return "int" + bits;
-    case 'u': return "uint" + bits;
-    case 'f': return "float" + bits;
-    case 'c': return "complex" + bits;
-    case 'b': return "bool";
-    default: return code;
+    case 'i':
+      return "int" + bits;
+    case 'u':
+      return "uint" + bits;
+    case 'f':
+      return "float" + bits;
+    case 'c':
+      return "complex" + bits;
+    case 'b':
+      return "bool";
+    default:
+      return code;
   }
 }
 
@@ -112,8 +119,8 @@ Json numpy_array_json(const Value& data, const Value& dtype, const Value& shape)
 
 Json batch_meta_json(const PyObject& object) {
   static constexpr const char* kSlots[] = {
-      "global_indexes", "partition_ids", "field_schema", "production_status", "extra_info",
-      "custom_meta", "_custom_backend_meta", "_size", "_field_names", "_is_ready"};
+      "global_indexes", "partition_ids",        "field_schema", "production_status", "extra_info",
+      "custom_meta",    "_custom_backend_meta", "_size",        "_field_names",      "_is_ready"};
   Json slots = Json::object();
   const Array& state = object.state.at(0).get_if<Tuple>()->items;
   for (size_t i = 0; i < std::size(kSlots); ++i) slots[kSlots[i]] = canonical(state.at(i));
@@ -122,7 +129,8 @@ Json batch_meta_json(const PyObject& object) {
 
 Json object_json(const PyObject& o) {
   const bool call = o.kind == PyObject::Kind::kCall;
-  if (o.kind == PyObject::Kind::kGlobal && o.module == "torch") return {{"$dtype", "torch." + o.name}};
+  if (o.kind == PyObject::Kind::kGlobal && o.module == "torch")
+    return {{"$dtype", "torch." + o.name}};
   if (o.is("transfer_queue.metadata", "BatchMeta")) return batch_meta_json(o);
   if (call && o.name == "scalar") return numpy_scalar_json(o);
   if (call && o.name == "_frombuffer") {
@@ -190,8 +198,9 @@ struct Canonical {
     return {{"$nested", {{"layout", v->jagged ? "jagged" : "strided"}, {"tensors", tensors}}}};
   }
   Json operator()(const std::shared_ptr<const NdArray>& v) const {
-    return {{"$ndarray",
-             {{"dtype", v->dtype}, {"shape", shape_json(v->shape)}, {"data", base64(v->data.view())}}}};
+    return {
+        {"$ndarray",
+         {{"dtype", v->dtype}, {"shape", shape_json(v->shape)}, {"data", base64(v->data.view())}}}};
   }
   Json operator()(const std::shared_ptr<const Opaque>& v) const { return opaque_json(*v); }
   Json operator()(const std::shared_ptr<const Tuple>& v) const {

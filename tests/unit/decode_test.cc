@@ -43,6 +43,7 @@ TEST_CASE("a tensor's dtype, shape, index and bytes must fit each other") {
   const std::string eight(8, '\0');
   CHECK(refusal(tensor_message("float32", {2}, 1, eight)) == "");
   CHECK(says(refusal(tensor_message("float33", {2}, 1, eight)), "'float33' is no torch dtype"));
+  CHECK(refusal(tensor_message(std::string(100'000, 'f'), {2}, 1, eight)).size() < 1000);
   CHECK(says(refusal(tensor_message("float32", {3}, 1, eight)), "needs 12 bytes"));
   CHECK(says(refusal(tensor_message("float32", {2}, 2, eight)), "buffer 2"));
   CHECK(says(refusal(tensor_message("float32", {2}, 0, eight)), "buffer 0"));
@@ -50,7 +51,8 @@ TEST_CASE("a tensor's dtype, shape, index and bytes must fit each other") {
   CHECK(says(refusal(tensor_message("float32", {-2}, 1, eight)), "dimension -2"));
   // 2^62 * 4 wraps to 0 in 64 bits.
   CHECK(says(refusal(tensor_message("float32", {int64_t{1} << 62}, 1, "")), "2^59"));
-  CHECK(says(refusal(tensor_message("uint8", {int64_t{1} << 40, int64_t{1} << 40}, 1, "")), "2^59"));
+  CHECK(
+      says(refusal(tensor_message("uint8", {int64_t{1} << 40, int64_t{1} << 40}, 1, "")), "2^59"));
   // An empty tensor may have any other dimensions.
   CHECK(refusal(tensor_message("float32", {int64_t{1} << 62, 0}, 1, "")) == "");
   CHECK(says(refusal(tensor_message("uint8", wire::Shape(65, 1), 1, "x")), "65 dimensions"));
@@ -62,6 +64,74 @@ TEST_CASE("announced lengths do not take memory") {
   CHECK(refusal({Slice::copy_of("\xc6\xff\xff\xff\xff"s)}) != "");  // bin of 4 GiB
 }
 
+TEST_CASE("containers in containers cannot announce the same bytes twice") {
+  // Two lists of 8 items each in a header of 14 bytes: each alone could be true.
+  const std::string header = "\xdd\0\0\0\x08\xdd\0\0\0\x08\xc0\xc0\xc0\xc0"s;
+  CHECK(says(refusal({Slice::copy_of(header)}), "announces 8 items"));
+}
+
+TEST_CASE("pickles in one message share one limit") {
+  // An ext 4 with a list in it that unfolds to 16^3 values, twelve times.
+  std::string bomb = "\x80\x04}(\x8c\x06layout\x8c\x06jagged\x8c\x07tensors]\x8c\x01x](]\x94"s;
+  for (char level = 0; level < 3; ++level) {
+    bomb += "](";
+    for (int i = 0; i < 16; ++i) bomb += "h"s + level;
+    bomb += "e\x94"s;
+  }
+  wire::Limits limits;
+  limits.nodes_max = 20'000;
+  const auto message = [&](size_t count) {
+    wire::Encoder encoder;
+    encoder.array(count);
+    for (size_t i = 0; i < count; ++i) encoder.opaque(4, bomb + "eu.");
+    return encoder.finish();
+  };
+  CHECK(refusal(message(1), limits) == "");
+  CHECK(says(refusal(message(12), limits), "more than 20000 values"));
+}
+
+TEST_CASE("what Python cannot hash is no key") {
+  CHECK(says(refusal({Slice::copy_of("\x81\x80\x01"s)}), "dict as key"));
+  CHECK(says(refusal({Slice::copy_of("\x81\x91\x80\x01"s)}), "dict as key"));
+  CHECK(refusal({Slice::copy_of("\x81\x91\x91\x01\x01"s)}) == "");  // {((1,),): 1}
+  CHECK(refusal({Slice::copy_of("\x82\x01\x80\x02\x80"s)}) == "");  // dicts as values
+  CHECK(refusal({Slice::copy_of("\x81\x01\x91\x80"s)}) == "");      // {1: [{}]}
+}
+
+TEST_CASE("a dtype's pickle is read as a name or kept as it is") {
+  const auto dtype_of = [](const std::string& pickle) {
+    wire::Encoder encoder;
+    encoder.map(1);
+    encoder.str("dtype");
+    encoder.opaque(1, pickle);
+    wire::Value update = wire::decode_value(encoder.finish(), {}).value();
+    wire::FieldUpdate out;
+    wire::unpack_field(update, wire::Path{}, {}, out);
+    return out.dtype;
+  };
+  // pickle.dumps(torch.float32, 5)
+  const wire::Value torch_dtype = dtype_of(
+      "\x80\x05\x95\x15\0\0\0\0\0\0\0\x8c\x05torch\x94\x8c\x07"s
+      "float32\x94\x93\x94."s);
+  REQUIRE(torch_dtype.get_if<wire::PyObject>() != nullptr);
+  CHECK(torch_dtype.get_if<wire::PyObject>()->is("torch", "float32"));
+  CHECK(dtype_of("\x80\x05\x8c\x05numpy\x8c\x05"s
+                 "dtype\x93\x8c\x02i4\x85R."s)
+            .get_if<wire::Opaque>() != nullptr);
+  CHECK(dtype_of("\x80\x05("s + std::string(1000, 'N') + "t.").get_if<wire::Opaque>() != nullptr);
+}
+
+TEST_CASE("what replies repeat of a header is bounded") {
+  const auto refusal_of = [](size_t sender_bytes) {
+    const Frames frames =
+        wire::pack_request(std::string(sender_bytes, 's'), "n", wire::GetMetrics{});
+    const Result<wire::Envelope> decoded = wire::decode(frames, {});
+    return std::string(decoded.ok() ? "" : decoded.error().what());
+  };
+  CHECK(refusal_of(65536) == "");
+  CHECK(says(refusal_of(65537), "'sender_id' has 65537 bytes"));
+}
+
 TEST_CASE("nesting, nodes and frames are bounded") {
   CHECK(says(refusal({Slice::copy_of(std::string(3'000'000, '\x91') + '\xc0')}), "nested deeper"));
   wire::Limits limits;
@@ -71,7 +141,10 @@ TEST_CASE("nesting, nodes and frames are bounded") {
   limits.frames_max = 2;
   CHECK(says(refusal(Frames(3, Slice::copy_of("\xc0"s)), limits), "3 frames"));
   limits.header_bytes_max = 4;
-  CHECK(says(refusal({Slice::copy_of("\xa4"s "abcd")}, limits), "the limit is 4"));
+  CHECK(says(refusal({Slice::copy_of("\xa4"s
+                                     "abcd")},
+                     limits),
+             "the limit is 4"));
 }
 
 TEST_CASE("the header must be one whole msgpack value") {
@@ -81,6 +154,7 @@ TEST_CASE("the header must be one whole msgpack value") {
   CHECK(says(refusal({Slice::copy_of("\xc0\xc0"s)}), "1 bytes follow"));
   CHECK(says(refusal({Slice::copy_of("\xa2\xff\xfe"s)}), "UTF-8"));
   CHECK(says(refusal({Slice::copy_of("\xd4\x07x"s)}), "ext type 7"));
+  CHECK(says(refusal({Slice::copy_of("\xd4\xffx"s)}), "timestamp has 1 bytes"));
 }
 
 TEST_CASE("a wrong body names the message and the field") {
@@ -100,7 +174,8 @@ TEST_CASE("a wrong body names the message and the field") {
     return std::string();
   };
   wire::ClearMeta clear{{1, 2}, {"p", "p"}};
-  CHECK(says(unpack(clear, "global_indexes", "text"), "body.global_indexes must be a list, got str"));
+  CHECK(
+      says(unpack(clear, "global_indexes", "text"), "body.global_indexes must be a list, got str"));
   CHECK(says(unpack(clear, "global_indexes", wire::Array{1, "x"}),
              "body.global_indexes[1] must be an int, got str"));
   CHECK(says(unpack(clear, "global_indexes", wire::Array{-1}), "body.global_indexes[0] is -1"));
@@ -108,9 +183,9 @@ TEST_CASE("a wrong body names the message and the field") {
   CHECK(says(unpack(wire::KvRetrieveMeta{{"a"}, "p", true}, "keys", wire::Array{wire::Value()}),
              "body.keys[0] must be a str, got None"));
   wire::Value empty{wire::Map{}};
-  CHECK_THROWS_WITH(wire::unpack_body<wire::ClearMeta>(empty, {}),
-                    Catch::Matchers::Contains("'global_indexes'") &&
-                        Catch::Matchers::Contains("CLEAR_META"));
+  CHECK_THROWS_WITH(
+      wire::unpack_body<wire::ClearMeta>(empty, {}),
+      Catch::Matchers::Contains("'global_indexes'") && Catch::Matchers::Contains("CLEAR_META"));
 }
 
 TEST_CASE("the extension key is echoed when it was sent, and only then") {

@@ -36,33 +36,70 @@ TEST_CASE("every recorded message type is on the list") {
   }
 }
 
-// The 53 values of 0.1.11's ZMQRequestType (transfer_queue/utils/zmq_utils.py), the wider set of all
-// releases.
+// The 53 values of 0.1.11's ZMQRequestType (transfer_queue/utils/zmq_utils.py), the wider set of
+// all releases.
 TEST_CASE("every type of release 0.1.11 is on the list") {
   const std::set<std::string> types = listed_types();
-  for (const char* type :
-       {"HANDSHAKE", "HANDSHAKE_ACK", "REQUEST_ERROR", "GET", "PUT", "GET_DATA_RESPONSE",
-        "PUT_DATA_RESPONSE", "CLEAR_DATA", "CLEAR_DATA_RESPONSE", "PUT_GET_OPERATION_ERROR",
-        "PUT_GET_ERROR", "PUT_ERROR", "GET_ERROR", "CLEAR_DATA_ERROR", "GET_META",
-        "GET_META_RESPONSE", "GET_PARTITION_META", "GET_PARTITION_META_RESPONSE", "SET_CUSTOM_META",
-        "SET_CUSTOM_META_RESPONSE", "MARK_CLEARING", "MARK_CLEARING_RESPONSE", "CLEAR_META",
-        "CLEAR_META_RESPONSE", "CLEAR_PARTITION", "CLEAR_PARTITION_RESPONSE", "GET_CONSUMPTION",
-        "CONSUMPTION_RESPONSE", "RESET_CONSUMPTION", "RESET_CONSUMPTION_RESPONSE", "GET_PRODUCTION",
-        "PRODUCTION_RESPONSE", "GET_LIST_PARTITIONS", "LIST_PARTITIONS_RESPONSE",
-        "NOTIFY_DATA_UPDATE", "NOTIFY_DATA_UPDATE_ACK", "NOTIFY_DATA_UPDATE_ERROR",
-        "KV_RETRIEVE_META", "KV_RETRIEVE_META_RESPONSE", "KV_RETRIEVE_KEYS",
-        "KV_RETRIEVE_KEYS_RESPONSE", "KV_LIST", "KV_LIST_RESPONSE", "GET_METRICS",
-        "METRICS_RESPONSE", "SAVE_CONTROLLER_CHECKPOINT", "SAVE_CONTROLLER_CHECKPOINT_RESPONSE",
-        "SAVE_STORAGE_CHECKPOINT", "SAVE_STORAGE_CHECKPOINT_RESPONSE", "LOAD_CONTROLLER_CHECKPOINT",
-        "LOAD_CONTROLLER_CHECKPOINT_RESPONSE", "LOAD_STORAGE_CHECKPOINT",
-        "LOAD_STORAGE_CHECKPOINT_RESPONSE"}) {
+  for (const char* type : {"HANDSHAKE",
+                           "HANDSHAKE_ACK",
+                           "REQUEST_ERROR",
+                           "GET",
+                           "PUT",
+                           "GET_DATA_RESPONSE",
+                           "PUT_DATA_RESPONSE",
+                           "CLEAR_DATA",
+                           "CLEAR_DATA_RESPONSE",
+                           "PUT_GET_OPERATION_ERROR",
+                           "PUT_GET_ERROR",
+                           "PUT_ERROR",
+                           "GET_ERROR",
+                           "CLEAR_DATA_ERROR",
+                           "GET_META",
+                           "GET_META_RESPONSE",
+                           "GET_PARTITION_META",
+                           "GET_PARTITION_META_RESPONSE",
+                           "SET_CUSTOM_META",
+                           "SET_CUSTOM_META_RESPONSE",
+                           "MARK_CLEARING",
+                           "MARK_CLEARING_RESPONSE",
+                           "CLEAR_META",
+                           "CLEAR_META_RESPONSE",
+                           "CLEAR_PARTITION",
+                           "CLEAR_PARTITION_RESPONSE",
+                           "GET_CONSUMPTION",
+                           "CONSUMPTION_RESPONSE",
+                           "RESET_CONSUMPTION",
+                           "RESET_CONSUMPTION_RESPONSE",
+                           "GET_PRODUCTION",
+                           "PRODUCTION_RESPONSE",
+                           "GET_LIST_PARTITIONS",
+                           "LIST_PARTITIONS_RESPONSE",
+                           "NOTIFY_DATA_UPDATE",
+                           "NOTIFY_DATA_UPDATE_ACK",
+                           "NOTIFY_DATA_UPDATE_ERROR",
+                           "KV_RETRIEVE_META",
+                           "KV_RETRIEVE_META_RESPONSE",
+                           "KV_RETRIEVE_KEYS",
+                           "KV_RETRIEVE_KEYS_RESPONSE",
+                           "KV_LIST",
+                           "KV_LIST_RESPONSE",
+                           "GET_METRICS",
+                           "METRICS_RESPONSE",
+                           "SAVE_CONTROLLER_CHECKPOINT",
+                           "SAVE_CONTROLLER_CHECKPOINT_RESPONSE",
+                           "SAVE_STORAGE_CHECKPOINT",
+                           "SAVE_STORAGE_CHECKPOINT_RESPONSE",
+                           "LOAD_CONTROLLER_CHECKPOINT",
+                           "LOAD_CONTROLLER_CHECKPOINT_RESPONSE",
+                           "LOAD_STORAGE_CHECKPOINT",
+                           "LOAD_STORAGE_CHECKPOINT_RESPONSE"}) {
     INFO(type);
     CHECK(types.contains(type));
   }
 }
 
-// A recorded body, taken apart into its struct and packed again, has the same keys: so no field that
-// Python sends is missing from the list.
+// A recorded body, taken apart into its struct and packed again, has the same keys: so no field
+// that Python sends is missing from the list.
 TEST_CASE("the list holds each key of each recorded request") {
   size_t compared = 0;
   for (const GoldenMessage& message : load_golden()) {

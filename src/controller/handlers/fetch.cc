@@ -77,12 +77,11 @@ runtime::Reply serve(State& state, const Call& call, const Fetch& wanted, Partit
     fail(ErrorCode::kInternal, "the sampler chose none of {} ready samples; required {}",
          ready.count(), wanted.batch_size);
   }
-  Consumption::Receipt receipt = task.mark(sample.consumed);
   runtime::Reply answer =
       reply(state, call,
             wire::GetMetaResponse{make_batch_meta(partition, std::move(sample.sampled),
                                                   *wanted.message.data_fields, Production::kAll)});
-  answer.undo = give_back_later(state, wanted.message, std::move(receipt));
+  answer.undo = give_back_later(state, wanted.message, task.mark(sample.consumed));
   return answer;
 }
 
