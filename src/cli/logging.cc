@@ -29,6 +29,15 @@ spdlog::level::level_enum parse_level(std::string level) {
 
 }  // namespace
 
+std::string log_level_problem(const std::string& level) {
+  try {
+    parse_level(level);
+    return {};
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 void set_up_logging(const std::string& level) {
   const auto parsed = parse_level(level);
   auto logger = spdlog::stderr_color_mt("tq");

@@ -3,10 +3,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/file_limit.h"
 #include "cli/logging.h"
 #include "cli/signals.h"
 #include "transfer_queue/error.h"
@@ -25,6 +27,22 @@ int exit_code_of(const Error& error) {
   }
 }
 
+// Where a wrong value came from an environment variable, the error must say so: nobody typed it.
+std::string variable_behind(const CLI::App& program, const std::string& message) {
+  std::vector<const CLI::App*> commands = {&program};
+  for (const CLI::App* command : program.get_subcommands()) commands.push_back(command);
+  for (const CLI::App* command : commands) {
+    for (const CLI::Option* option : command->get_options()) {
+      const std::string variable = option->get_envname();
+      if (variable.empty() || std::getenv(variable.c_str()) == nullptr) continue;
+      if (message.find(option->get_name()) != std::string::npos) {
+        return fmt::format(" (from the environment variable {})", variable);
+      }
+    }
+  }
+  return {};
+}
+
 int run(int argc, char** argv) {
   CLI::App program(
       "TransferQueue nodes in C++: they carry the data of reinforcement-learning post-training and "
@@ -41,6 +59,7 @@ int run(int argc, char** argv) {
   std::string log_level = "warning";
   program.add_option("--log-level", log_level, "debug, info, warning, error, critical or off")
       ->capture_default_str()
+      ->check(log_level_problem)
       ->envname("TQ_LOGGING_LEVEL");
   program.fallthrough();
 
@@ -53,12 +72,13 @@ int run(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error), kOk;  // --help, --version
-    fmt::print(stderr, "tq: {}\nRun 'tq --help' or 'tq COMMAND --help' for what can be said.\n",
-               error.what());
+    fmt::print(stderr, "tq: {}{}\nRun 'tq --help' or 'tq COMMAND --help' for what can be said.\n",
+               error.what(), variable_behind(program, error.what()));
     return kUsage;
   }
   set_up_logging(log_level);
   block_stop_signals();
+  raise_file_limit();
   for (const auto& [name, run_command] : commands) {
     if (program.got_subcommand(name)) return run_command();
   }

@@ -33,8 +33,10 @@ int run_up(const UpSettings& settings) {
     units.push_back(start_storage(settings.nodes, options));
     advance_port(options, *units.back());
   }
-  // The controller's address comes last: where it stands, all units can be found.
+  // The controller's address comes last: where it stands, all units can be found. So one that a
+  // killed run left goes first.
   InfoFiles files;
+  std::filesystem::remove(settings.info_dir / "controller.json");
   remove_leftover_units(settings.info_dir, settings.units);
   for (int i = 0; i < settings.units; ++i) {
     files.write(settings.info_dir / fmt::format("storage-{}.json", i), units[i]->info());
@@ -45,6 +47,9 @@ int run_up(const UpSettings& settings) {
              settings.units == 1 ? "" : "s", settings.info_dir.string());
   std::fflush(stdout);
   wait_for_stop();
+  // All at once: a node waits half a second for a peer that does not read.
+  controller->stop();
+  for (const auto& unit : units) unit->stop();
   return kOk;
 }
 

@@ -78,7 +78,7 @@ wire::BatchMeta make_batch_meta(const Partition& partition, wire::Indexes sample
   add_known_fields(partition, fields, meta);
   if (production == Production::kNone) add_unknown_fields(fields, meta);
   const wire::Indexes& indexes = meta.global_indexes;
-  meta.partition_ids.assign(indexes.size(), partition.id());
+  meta.partition_ids = {partition.id()};  // one for all
   meta.production_status = production_status(partition, indexes, fields, production);
   meta.custom_meta.resize(indexes.size());
   meta.custom_backend_meta.resize(indexes.size());

@@ -122,16 +122,18 @@ const wire::Value* Partition::find_tag(int64_t index) const {
 
 void Partition::merge_backend_meta(int64_t index, const wire::Map& fields) {
   wire::Map& kept = backend_meta_[index];
+  std::unordered_map<std::string, size_t> places;  // a look-up each, however many fields there are
+  const auto text_of = [](const wire::Value& name) {
+    const auto* text = name.get_if<std::string>();
+    return text != nullptr ? *text : std::string();
+  };
+  for (size_t i = 0; i < kept.size(); ++i) places.emplace(text_of(kept[i].first), i);
   for (const auto& [name, value] : fields) {
-    const auto same = [&, wanted = name.get_if<std::string>()](const auto& entry) {
-      const auto* text = entry.first.template get_if<std::string>();
-      return text != nullptr && wanted != nullptr && *text == *wanted;
-    };
-    const auto found = std::find_if(kept.begin(), kept.end(), same);
-    if (found != kept.end()) {
-      found->second = detach(value);
-    } else {
+    const auto [place, is_new] = places.emplace(text_of(name), kept.size());
+    if (is_new) {
       kept.emplace_back(name, detach(value));
+    } else {
+      kept[place->second].second = detach(value);
     }
   }
 }

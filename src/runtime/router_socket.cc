@@ -48,7 +48,8 @@ RouterSocket::RouterSocket(zmq::context_t& context, std::string name, const Bind
   // A peer that is gone is reported instead of ignored.
   socket_.set(zmq::sockopt::router_mandatory, true);
   // A peer that comes back before its old connection timed out takes its identity over; without
-  // this its requests would be dropped and it would wait for ever.
+  // this its requests would be dropped and it would wait for ever. The price, in libzmq 4.3: should
+  // the old connection be alive after all and send once more, its descriptor is never closed.
   socket_.set(zmq::sockopt::router_handover, true);
   try {
     socket_.bind(tcp_endpoint(address.host, address.port));

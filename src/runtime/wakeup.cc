@@ -11,7 +11,8 @@
 namespace tq::runtime {
 
 Wakeup::Wakeup() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (descriptor_ < 0) throw Error(ErrorCode::kUnavailable, "cannot create an eventfd");
+  if (descriptor_ < 0)
+    throw Error(ErrorCode::kUnavailable, "this process may open no more files (ulimit -n)");
 }
 
 Wakeup::~Wakeup() { ::close(descriptor_); }

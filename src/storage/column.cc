@@ -137,15 +137,15 @@ void Cutter::check_batch(const std::string& name, const Value& entry, const Shap
 
 std::unique_ptr<Rows> Cutter::tensordict(Value& column) const {
   Shape tail = batch_tail(column.find(kTensorDictBatchSize));
-  const Value* data = column.find(kTensorDictData);
-  const Map* map = data != nullptr ? data->get_if<Map>() : nullptr;
+  Value* data = column.find(kTensorDictData);
+  Map* map = data != nullptr ? data->get_mutable_if<Map>() : nullptr;
   if (map == nullptr) fail(ErrorCode::kWrongType, "is a TensorDict without a data dict");
   TensorDictRows::Entries entries;
-  for (const auto& [key, entry] : *map) {
+  for (auto& [key, entry] : *map) {
     const std::string* name = key.get_if<std::string>();
     if (name == nullptr) fail(ErrorCode::kWrongType, "is a TensorDict with a key that is no str");
     if (!tail.empty()) check_batch(*name, entry, tail);
-    entries.emplace_back(*name, Cutter{field + "." + *name, count, limits}.cut(entry));
+    entries.emplace_back(*name, Cutter{field + "." + *name, count, limits}.cut(std::move(entry)));
   }
   return std::make_unique<TensorDictRows>(std::move(tail), count, std::move(entries));
 }

@@ -106,6 +106,18 @@ void write_names(PickleWriter& w, const std::vector<std::string>& names) {
   w.appends();
 }
 
+// A name that holds for all samples is written once and referred to: a long one times many samples
+// would be a reply of any size.
+void write_partition_ids(PickleWriter& w, const BatchMeta& meta) {
+  if (meta.partition_ids.size() != 1) return write_names(w, meta.partition_ids);
+  w.empty_list();
+  w.mark();
+  for (size_t i = 0; i < meta.global_indexes.size(); ++i) {
+    i == 0 ? w.memoized_text(meta.partition_ids[0]) : w.memoized();
+  }
+  w.appends();
+}
+
 std::vector<std::string> sorted_field_names(const BatchMeta& meta) {
   std::vector<std::string> names;
   names.reserve(meta.field_schema.size());
@@ -130,7 +142,7 @@ std::string pickle_batch_meta(const BatchMeta& meta) {
   // The state: all ten __slots__ in their order. A slot left out would stay unset without a word.
   w.mark();
   w.shape_list(meta.global_indexes);
-  write_names(w, meta.partition_ids);
+  write_partition_ids(w, meta);
   write_schema(w, meta);
   write_int8_array(w, meta.production_status);
   w.empty_dict();  // extra_info

@@ -25,10 +25,10 @@ struct FieldSchema {
 };
 
 /// `transfer_queue.metadata.BatchMeta`: which samples, which fields, what is known of them.
-/// All per-sample vectors have the length of global_indexes.
+/// Per-sample vectors have the length of global_indexes.
 struct BatchMeta {
   std::vector<int64_t> global_indexes;
-  std::vector<std::string> partition_ids;
+  std::vector<std::string> partition_ids;  // one a sample, or a single one that holds for all
   std::vector<std::pair<std::string, FieldSchema>> field_schema;
   std::vector<int8_t> production_status;   // 1 where every requested field is produced
   std::vector<Value> custom_meta;          // tags: a Map each; nil stands for {}

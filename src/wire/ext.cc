@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "transfer_queue/error.h"
+#include "wire/numpy_dtype.h"
 #include "wire/pickle_reader.h"
 #include "wire/utf8.h"
 
@@ -84,14 +85,18 @@ NestedTensor read_nested(const Value& v, std::span<const Slice> frames, const Li
   return nested;
 }
 
-// The bytes must be a whole number of equal elements; what an element is only numpy knows.
 NdArray read_ndarray(const Value& v, std::span<const Slice> frames, const Limits& limits) {
   BufferMeta meta = read_meta(v, frames, limits);
   const Slice& frame = frames[meta.index];
+  const std::optional<size_t> item_bytes = numpy_item_size(meta.dtype);
+  if (!item_bytes) fail(fmt::format("'{}' is no numpy dtype of plain data", meta.dtype));
   const auto elements = static_cast<uint64_t>(element_count(meta.shape));
-  if (elements == 0 ? frame.size != 0 : frame.size % elements != 0) {
-    fail(fmt::format("a numpy array of shape [{}] does not fit buffer {} of {} bytes",
-                     fmt::join(meta.shape, ", "), meta.index, frame.size));
+  const bool fits = *item_bytes == 0
+                        ? frame.empty()
+                        : frame.size % *item_bytes == 0 && frame.size / *item_bytes == elements;
+  if (!fits) {
+    fail(fmt::format("a numpy array of dtype {} and shape [{}] does not fit buffer {} of {} bytes",
+                     meta.dtype, fmt::join(meta.shape, ", "), meta.index, frame.size));
   }
   return NdArray{std::move(meta.dtype), std::move(meta.shape), frame};
 }

@@ -70,8 +70,25 @@ bool HeaderVisitor::visit_ext(const char* v, uint32_t size) {
     if (key && decoded.get_if<NdArray>() != nullptr) return fail("a dict has a numpy array as key");
     return add(std::move(decoded));
   } catch (const Error& error) {
-    return fail(error.what());
+    return fail(fmt::format("{}: {}", place_text(), error.what()));
   }
+}
+
+// Where the next value would stand, for errors: "body.data.ids[3]".
+std::string HeaderVisitor::place_text() const {
+  std::string text;
+  for (const Level& level : levels_) {
+    if (const Array* array = level.container->get_if<Array>()) {
+      // The last item is the container of the next level; on the last level the item is to come.
+      const size_t index = &level == &levels_.back() ? array->size() : array->size() - 1;
+      text += fmt::format("[{}]", index);
+      continue;
+    }
+    const Map& map = *level.container->get_if<Map>();
+    const std::string* key = map.empty() ? nullptr : map.back().first.get_if<std::string>();
+    if (key != nullptr) text += fmt::format("{}{}", text.empty() ? "" : ".", printable(*key, 64));
+  }
+  return text.empty() ? "the header" : text;
 }
 
 bool HeaderVisitor::open(Value container, uint32_t count, size_t bytes_each) {

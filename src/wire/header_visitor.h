@@ -56,6 +56,7 @@ class HeaderVisitor : public msgpack::null_visitor {
   bool open(Value container, uint32_t count, size_t bytes_each);
   bool close();
   bool fail(std::string message);
+  std::string place_text() const;
   Value* place(Value v);
 
   std::span<const Slice> frames_;

@@ -100,6 +100,16 @@ void PickleWriter::text(std::string_view v) {
   out_.append(v);
 }
 
+void PickleWriter::memoized_text(std::string_view v) {
+  text(v);
+  op(static_cast<char>(op::kMemoize));  // the first memoized object: number 0
+}
+
+void PickleWriter::memoized() {
+  op(static_cast<char>(op::kBinGet));
+  out_.push_back('\0');
+}
+
 void PickleWriter::bytes(std::string_view v) {
   op(static_cast<char>(op::kBinBytes8));
   little_endian(v.size(), 8);

@@ -21,6 +21,9 @@ class PickleWriter {
   void big_integer(std::string_view little_endian);
   void real(double v);
   void text(std::string_view v);
+  /// A text that memoized() repeats; at most one a pickle.
+  void memoized_text(std::string_view v);
+  void memoized();
   void bytes(std::string_view v);
   void byte_array(std::string_view v);
   void global(std::string_view module, std::string_view name);

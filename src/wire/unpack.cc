@@ -53,6 +53,14 @@ Value plain_dtype(Value v, Limits limits) {
   }
 }
 
+// Clients load a dtype out of every BatchMeta, so only what is one may get into it.
+void check_dtype(const Value& dtype, const Path& path) {
+  const PyObject* object = dtype.get_if<PyObject>();
+  const bool torch_dtype = object != nullptr && object->kind == PyObject::Kind::kGlobal &&
+                           object->module == "torch" && dtype_from_name(object->name);
+  if (!dtype.is_nil() && !torch_dtype) throw_wrong_type(path, "a torch dtype or None", dtype);
+}
+
 }  // namespace
 
 std::string Path::text() const {
@@ -127,6 +135,7 @@ void unpack_field(Value& v, const Path& path, const Limits& limits, FieldUpdate&
   };
   optional("dtype", out.dtype);
   out.dtype = plain_dtype(std::move(out.dtype), limits);
+  check_dtype(out.dtype, Path{&path, "dtype", std::nullopt});
   optional("shape", out.shape);
   optional("is_nested", out.is_nested);
   optional("is_non_tensor", out.is_non_tensor);

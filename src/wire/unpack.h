@@ -20,6 +20,14 @@ struct Path {
   std::string text() const;
 };
 
+/// The path of a map's entry: "body.field_schema.ids", "body.tags[7]".
+inline Path entry_path(const Path& map, const std::string& key) {
+  return {&map, key, std::nullopt};
+}
+inline Path entry_path(const Path& map, int64_t key) {
+  return {&map, {}, static_cast<size_t>(key)};
+}
+
 /// Throws Error(kWrongType): "body.keys[1] must be a str, got int".
 [[noreturn]] void throw_wrong_type(const Path& path, std::string_view wanted, const Value& got);
 
@@ -75,7 +83,7 @@ void unpack_field(Value& v, const Path& path, const Limits& limits,
   for (size_t i = 0; i < entries.size(); ++i) {
     auto& [key, value] = out.emplace_back();
     unpack_field(entries[i].first, Path{&path, "key", i}, limits, key);
-    unpack_field(entries[i].second, Path{&path, {}, i}, limits, value);
+    unpack_field(entries[i].second, entry_path(path, key), limits, value);
   }
 }
 

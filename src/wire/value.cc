@@ -6,9 +6,9 @@ namespace {
 
 // One name a variant alternative, in its order.
 constexpr std::string_view kKindNames[] = {
-    "None",           "bool",  "int",  "int",    "float",         "str",
-    "bytes",          "list",  "dict", "tensor", "nested tensor", "numpy array",
-    "pickled object", "tuple", "set",  "int",    "str",           "object"};
+    "None",           "bool",  "int",  "int past 64 bits", "float",         "str",
+    "bytes",          "list",  "dict", "tensor",           "nested tensor", "numpy array",
+    "pickled object", "tuple", "set",  "int past 64 bits", "str",           "object"};
 static_assert(std::size(kKindNames) == std::variant_size_v<Value::Variant>);
 
 size_t sum_of(const Array& items) noexcept {

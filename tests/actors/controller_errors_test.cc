@@ -59,7 +59,7 @@ std::vector<Wrong> wrong_fetches() {
       {"GET_META", with(kFetch, "sampling_config", 5), "body.sampling_config"},
       {"GET_META", with(kFetch, "sampling_config", Map{{1, 1}}), "body.sampling_config"},
       {"GET_META", with(kFetch, "sampling_config", Map{{"partition", 1}}), "partition"},
-      {"GET_META", with(with(kFetch, "mode", insert), "batch_size", 0), "body.batch_size"},
+      {"GET_META", with(with(kFetch, "mode", insert), "batch_size", -1), "body.batch_size"},
       {"GET_META", with(with(kFetch, "mode", insert), "batch_size", -1), "body.batch_size"},
       {"GET_META", with(with(kFetch, "mode", insert), "batch_size", int64_t{1} << 40), "limit"},
       {"GET_META", with(with(kFetch, "mode", insert), "data_fields", Value()), "body.data_fields"},

@@ -106,14 +106,7 @@ def _batches_of_none(driver: Driver, partition: str) -> None:
     if choice == 0:
         driver.ask("GET_META", fetch, _refused_by_ours("fetch of no samples"))
     elif choice == 1:
-        count = (
-            rng.choice([0, -1])
-            if driver.world.has_known_pool(partition) and driver.world.pool_size(partition) < 2
-            else 0
-        )
-        driver.ask(
-            "GET_META", {**fetch, "mode": "insert", "batch_size": count}, _refused_by_ours("insert of no samples")
-        )
+        driver.ask("GET_META", {**fetch, "mode": "insert"})
     elif choice == 2:
         driver.ask("GET_META", {**fetch, "partition_id": "nowhere"}, _refused_by_ours("fetch of no samples"))
     else:

@@ -22,7 +22,6 @@ ALLOWED = {
     "reason of a failed notification": "success: false alone; ours says why in `message`",
     "notification refused in the body": "REQUEST_ERROR for a body or schema that is no dict; ours is a failing ACK",
     "handshake at the request socket": "an error; each socket of our controller answers every request",
-    "insert of no samples": "an empty batch; ours is an error, as a fetch of none is",
     "fetch of no samples": "an empty batch in polling mode; ours is an error in both modes",
     "fetch of a negative number": "all that is ready but the last few, as Python slices a list; ours is an error",
     "production not grown": "IndexError, for an insert grows no table of produced rows; ours shows the samples",

@@ -98,7 +98,7 @@ TEST_CASE("what Python cannot hash is no key") {
   CHECK(refusal({Slice::copy_of("\x81\x01\x91\x80"s)}) == "");      // {1: [{}]}
 }
 
-TEST_CASE("a dtype's pickle is read as a name or kept as it is") {
+TEST_CASE("a dtype's pickle is read as a name; what is no torch dtype is refused") {
   const auto dtype_of = [](const std::string& pickle) {
     wire::Encoder encoder;
     encoder.map(1);
@@ -115,10 +115,12 @@ TEST_CASE("a dtype's pickle is read as a name or kept as it is") {
       "float32\x94\x93\x94."s);
   REQUIRE(torch_dtype.get_if<wire::PyObject>() != nullptr);
   CHECK(torch_dtype.get_if<wire::PyObject>()->is("torch", "float32"));
-  CHECK(dtype_of("\x80\x05\x8c\x05numpy\x8c\x05"s
-                 "dtype\x93\x8c\x02i4\x85R."s)
-            .get_if<wire::Opaque>() != nullptr);
-  CHECK(dtype_of("\x80\x05("s + std::string(1000, 'N') + "t.").get_if<wire::Opaque>() != nullptr);
+  // numpy.dtype("i4"), and a tuple of a thousand Nones.
+  CHECK_THROWS_WITH(dtype_of("\x80\x05\x8c\x05numpy\x8c\x05"s
+                             "dtype\x93\x8c\x02i4\x85R."s),
+                    Catch::Matchers::Contains("dtype must be a torch dtype or None"));
+  CHECK_THROWS_WITH(dtype_of("\x80\x05("s + std::string(1000, 'N') + "t."),
+                    Catch::Matchers::Contains("dtype must be a torch dtype or None"));
 }
 
 TEST_CASE("what replies repeat of a header is bounded") {

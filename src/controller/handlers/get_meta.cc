@@ -6,8 +6,9 @@ namespace tq::controller {
 namespace {
 
 runtime::Outcome insert(State& state, const Call& call, const wire::GetMeta& message) {
-  if (!message.batch_size || *message.batch_size <= 0) {
-    fail(ErrorCode::kInvalidArgument, "body.batch_size must be positive in mode insert");
+  if (!message.batch_size || *message.batch_size < 0) {
+    fail(ErrorCode::kInvalidArgument,
+         "body.batch_size must be an int in mode insert, and not negative");
   }
   const auto count = static_cast<size_t>(*message.batch_size);
   state.ensure_can_register(message.partition_id, count);
