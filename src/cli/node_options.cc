@@ -61,11 +61,11 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
 }
 
 void add_controller_options(CLI::App& command, NodeSettings& s) {
-  command.add_flag("--polling", s.polling,
+  command.add_flag("--polling", s.controller.polling_mode,
                    "Answer a fetch without enough data at once, with an empty batch, instead of "
                    "letting it wait");
   command
-      .add_option("--pre-alloc", s.pre_alloc,
+      .add_option("--pre-alloc", s.controller.pre_alloc_samples,
                   "Samples a new partition reserves before any is produced, so that consumers know "
                   "how many to expect")
       ->capture_default_str()
@@ -73,19 +73,19 @@ void add_controller_options(CLI::App& command, NodeSettings& s) {
       ->envname("TQ_PRE_ALLOC_SAMPLE_NUM");
   command
       .add_option(
-          "--metadata-timeout", s.metadata_timeout_s,
+          "--metadata-timeout", s.controller.get_metadata_timeout_s,
           "Seconds a fetch may wait for data (the larger of this and --check-interval counts)")
       ->capture_default_str()
       ->check(seconds())
       ->envname("TQ_CONTROLLER_GET_METADATA_TIMEOUT");
   command
-      .add_option("--check-interval", s.check_interval_s,
+      .add_option("--check-interval", s.controller.check_interval_s,
                   "Seconds that upstream sleeps between two looks; here only a bound of the wait")
       ->capture_default_str()
       ->check(seconds())
       ->envname("TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL");
   command
-      .add_option("--index-rest-seconds", s.index_rest_s,
+      .add_option("--index-rest-seconds", s.controller.index_rest_s,
                   "How long a freed global index rests before it is given out again (old clients "
                   "free an index before its data)")
       ->capture_default_str()
@@ -93,11 +93,13 @@ void add_controller_options(CLI::App& command, NodeSettings& s) {
 }
 
 void add_storage_options(CLI::App& command, NodeSettings& s) {
-  command.add_option("--capacity", s.capacity, "Most samples a unit holds; no bound unless given")
+  command
+      .add_option("--capacity", s.storage.capacity_samples,
+                  "Most samples a unit holds; no bound unless given")
       ->check(positive<int64_t>("samples"))
       ->type_name("SAMPLES");
   command
-      .add_option("--capacity-bytes", s.capacity_bytes,
+      .add_option("--capacity-bytes", s.storage.capacity_bytes,
                   "Most payload bytes a unit holds, e.g. 8GiB; no bound unless given")
       ->transform(CLI::AsSizeValue(false))
       ->check(positive<int64_t>("bytes"))
@@ -122,12 +124,7 @@ runtime::NodeOptions to_node_options(const NodeSettings& s) {
 
 std::unique_ptr<runtime::Node> start_controller(const NodeSettings& s,
                                                 const runtime::NodeOptions& options) {
-  controller::ControllerConfig config;
-  config.polling_mode = s.polling;
-  config.pre_alloc_samples = static_cast<size_t>(s.pre_alloc);
-  config.get_metadata_timeout_s = s.metadata_timeout_s;
-  config.check_interval_s = s.check_interval_s;
-  config.index_rest_s = s.index_rest_s;
+  controller::ControllerConfig config = s.controller;
   config.limits = options.limits;
   const std::vector<std::string> sockets = {
       "handshake_socket", "request_handle_socket",
@@ -139,9 +136,7 @@ std::unique_ptr<runtime::Node> start_controller(const NodeSettings& s,
 
 std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,
                                              const runtime::NodeOptions& options) {
-  storage::StorageConfig config;
-  config.capacity_samples = s.capacity;
-  config.capacity_bytes = s.capacity_bytes;
+  storage::StorageConfig config = s.storage;
   config.limits = options.limits;
   return std::make_unique<runtime::Node>(std::make_unique<storage::StorageUnit>(config),
                                          ServerInfo::kStorageRole,

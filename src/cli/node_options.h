@@ -18,14 +18,9 @@ struct NodeSettings {
   std::string advertise;
   int backlog = 4096;
 
-  bool polling = false;
-  int64_t pre_alloc = 1;
-  double metadata_timeout_s = 1;
-  double check_interval_s = 5;
-  double index_rest_s = 10;
-
-  std::optional<int64_t> capacity;
-  std::optional<int64_t> capacity_bytes;
+  // The defaults of a role's settings stand with the role.
+  controller::ControllerConfig controller;
+  storage::StorageConfig storage;
 };
 
 void add_socket_options(CLI::App& command, NodeSettings& settings);
