@@ -89,14 +89,16 @@ NdArray read_ndarray(const Value& v, std::span<const Slice> frames, const Limits
   BufferMeta meta = read_meta(v, frames, limits);
   const Slice& frame = frames[meta.index];
   const std::optional<size_t> item_bytes = numpy_item_size(meta.dtype);
-  if (!item_bytes) fail(fmt::format("'{}' is no numpy dtype of plain data", meta.dtype));
+  if (!item_bytes) {
+    fail(fmt::format("'{}' is no numpy dtype of plain data", printable(meta.dtype)));
+  }
   const auto elements = static_cast<uint64_t>(element_count(meta.shape));
   const bool fits = *item_bytes == 0
                         ? frame.empty()
                         : frame.size % *item_bytes == 0 && frame.size / *item_bytes == elements;
   if (!fits) {
     fail(fmt::format("a numpy array of dtype {} and shape [{}] does not fit buffer {} of {} bytes",
-                     meta.dtype, fmt::join(meta.shape, ", "), meta.index, frame.size));
+                     printable(meta.dtype), fmt::join(meta.shape, ", "), meta.index, frame.size));
   }
   return NdArray{std::move(meta.dtype), std::move(meta.shape), frame};
 }

@@ -20,7 +20,7 @@ struct Limits {
   size_t depth_max = 128;
   /// Values in one message, pickled parts included: a pickle can name one list a thousand times and
   /// so grow exponentially when it is unfolded.
-  size_t nodes_max = size_t{16} << 20;
+  size_t nodes_max = size_t{8} << 20;
   /// Values that each byte of a message may become: a pickle of 200 bytes can name one list so
   /// often that it unfolds to nodes_max, seconds of work and a gigabyte. Rows that share a dict
   /// need some.

@@ -20,8 +20,8 @@ class NodeBudget {
   void take_text(size_t size_bytes) { take(size_bytes / kTextBytesANode); }
 
  private:
-  // With this, text costs at most as much as the header limit in bytes.
-  static constexpr size_t kTextBytesANode = 16;
+  // nodes_max of these are the header limit in bytes, so one text as long as a header passes.
+  static constexpr size_t kTextBytesANode = 32;
 
   size_t max_;
   size_t left_;

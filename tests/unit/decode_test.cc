@@ -23,9 +23,10 @@ bool says(const std::string& sentence, const std::string& part) {
   return sentence.find(part) != std::string::npos;
 }
 
-// A tensor's ext 3 in a header, with meta (dtype, (shape...), index), and its buffer.
+// A tensor's ext 3 (or a numpy array's ext 5) in a header, with meta (dtype, (shape...), index), and
+// its buffer.
 Frames tensor_message(const std::string& dtype, const wire::Shape& shape, int64_t index,
-                      const std::string& buffer) {
+                      const std::string& buffer, int8_t ext = 3) {
   wire::PickleWriter meta;
   meta.mark();
   meta.text(dtype);
@@ -33,7 +34,7 @@ Frames tensor_message(const std::string& dtype, const wire::Shape& shape, int64_
   meta.integer(index);
   meta.tuple();
   wire::Encoder encoder;
-  encoder.opaque(3, std::move(meta).finish());
+  encoder.opaque(ext, std::move(meta).finish());
   Frames frames = encoder.finish();
   frames.push_back(Slice::copy_of(buffer));
   return frames;
@@ -44,6 +45,10 @@ TEST_CASE("a tensor's dtype, shape, index and bytes must fit each other") {
   CHECK(refusal(tensor_message("float32", {2}, 1, eight)) == "");
   CHECK(says(refusal(tensor_message("float33", {2}, 1, eight)), "'float33' is no torch dtype"));
   CHECK(refusal(tensor_message(std::string(100'000, 'f'), {2}, 1, eight)).size() < 1000);
+  const std::string long_numpy = "int64[" + std::string(100'000, 'x');
+  for (int8_t ext : {3, 5}) {
+    CHECK(refusal(tensor_message(long_numpy, {2}, 1, eight, ext)).size() < 1000);
+  }
   CHECK(says(refusal(tensor_message("float32", {3}, 1, eight)), "needs 12 bytes"));
   CHECK(says(refusal(tensor_message("float32", {2}, 2, eight)), "buffer 2"));
   CHECK(says(refusal(tensor_message("float32", {2}, 0, eight)), "buffer 0"));
