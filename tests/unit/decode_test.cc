@@ -23,8 +23,8 @@ bool says(const std::string& sentence, const std::string& part) {
   return sentence.find(part) != std::string::npos;
 }
 
-// A tensor's ext 3 (or a numpy array's ext 5) in a header, with meta (dtype, (shape...), index), and
-// its buffer.
+// A tensor's ext 3 (or a numpy array's ext 5) in a header, with meta (dtype, (shape...), index),
+// and its buffer.
 Frames tensor_message(const std::string& dtype, const wire::Shape& shape, int64_t index,
                       const std::string& buffer, int8_t ext = 3) {
   wire::PickleWriter meta;
