@@ -16,15 +16,18 @@ class NodeBudget {
 
   /// Throws Error(kDecode) when there are fewer left.
   void take(size_t nodes);
-  /// One value that is a text: long ones count for more, since each reference copies them.
-  void take_text(size_t size_bytes) { take(size_bytes / kTextBytesANode); }
+  /// The bytes of a value that is a text: each reference to it copies them. All together may be as
+  /// long as the longest header, so what came in as one copy each always passes.
+  void take_text(size_t size_bytes);
 
  private:
-  // nodes_max of these are the header limit in bytes, so one text as long as a header passes.
+  // A program that refers to one text often, as a column of equal strings does, stays below this.
   static constexpr size_t kTextBytesANode = 32;
 
   size_t max_;
   size_t left_;
+  size_t text_max_;
+  size_t text_left_;
 };
 
 }  // namespace tq::wire
