@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace tq {
 
@@ -36,6 +37,19 @@ class Error : public std::runtime_error {
 
  private:
   ErrorCode code_;
+};
+
+/// A put of which some units stored their rows and others did not, or may not have. No reader was told
+/// of any of them; rows that were there before may hold the new values. Repeating the put is safe.
+class PartialPutError : public Error {
+ public:
+  PartialPutError(const Error& cause, std::vector<size_t> rows_not_stored)
+      : Error(cause), rows_not_stored_(std::move(rows_not_stored)) {}
+  /// Positions in the batch, ascending.
+  const std::vector<size_t>& rows_not_stored() const noexcept { return rows_not_stored_; }
+
+ private:
+  std::vector<size_t> rows_not_stored_;
 };
 
 /// A value or an Error, for callers that must not throw (std::expected is not in g++ 12).

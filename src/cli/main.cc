@@ -67,6 +67,7 @@ int run(int argc, char** argv) {
       {"up", add_up(program)},
       {"controller", add_controller(program)},
       {"storage", add_storage(program)},
+      {"selftest", add_selftest(program)},
   };
   try {
     program.parse(argc, argv);

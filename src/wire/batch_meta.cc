@@ -128,12 +128,6 @@ std::vector<std::string> sorted_field_names(const BatchMeta& meta) {
 
 }  // namespace
 
-bool BatchMeta::is_ready() const noexcept {
-  return !production_status.empty() &&
-         std::all_of(production_status.begin(), production_status.end(),
-                     [](int8_t status) { return status == 1; });
-}
-
 std::string pickle_batch_meta(const BatchMeta& meta) {
   PickleWriter w;
   w.global("transfer_queue.metadata", "BatchMeta");
@@ -157,3 +151,13 @@ std::string pickle_batch_meta(const BatchMeta& meta) {
 }
 
 }  // namespace tq::wire
+
+namespace tq {
+
+bool BatchMeta::is_ready() const noexcept {
+  return !production_status.empty() &&
+         std::all_of(production_status.begin(), production_status.end(),
+                     [](int8_t status) { return status == 1; });
+}
+
+}  // namespace tq

@@ -328,7 +328,7 @@ const std::string& PickleMachine::text_of(NodeId id, const char* what) const {
 }
 
 void PickleMachine::push_global(std::string_view module, std::string_view name) {
-  if (!is_allowed_global(module, name)) {
+  if (unknown_names_ == UnknownNames::kRefuse && !is_allowed_global(module, name)) {
     fail(fmt::format("names '{} {}', which is not on the list of names that are read",
                      printable(module), printable(name)));
   }

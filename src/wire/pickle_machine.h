@@ -8,6 +8,7 @@
 
 #include "wire/limits.h"
 #include "wire/node_budget.h"
+#include "wire/pickle_reader.h"
 #include "wire/value.h"
 
 namespace tq::wire {
@@ -18,8 +19,9 @@ namespace tq::wire {
 /// memory linear in the input, unfolding in what the budget allows.
 class PickleMachine {
  public:
-  PickleMachine(std::string_view input, const Limits& limits, NodeBudget& budget)
-      : input_(input), limits_(limits), budget_(budget) {}
+  PickleMachine(std::string_view input, const Limits& limits, NodeBudget& budget,
+                UnknownNames unknown_names)
+      : input_(input), limits_(limits), budget_(budget), unknown_names_(unknown_names) {}
 
   /// Runs to STOP. Throws Error(kDecode).
   Value run();
@@ -77,6 +79,7 @@ class PickleMachine {
   std::string_view input_;
   const Limits& limits_;
   NodeBudget& budget_;
+  const UnknownNames unknown_names_;
   size_t position_ = 0;
   std::vector<Node> nodes_;
   std::vector<NodeId> stack_;

@@ -5,9 +5,9 @@
 
 namespace tq::wire {
 
-Value read_pickle(std::string_view pickle, const Limits& limits) {
+Value read_pickle(std::string_view pickle, const Limits& limits, UnknownNames unknown_names) {
   NodeBudget budget(pickle.size(), limits);
-  return read_next_pickle(pickle, limits, budget);
+  return PickleMachine(pickle, limits, budget, unknown_names).run();
 }
 
 Value read_pickle(std::string_view pickle, const Limits& limits, NodeBudget& budget) {
@@ -15,7 +15,7 @@ Value read_pickle(std::string_view pickle, const Limits& limits, NodeBudget& bud
 }
 
 Value read_next_pickle(std::string_view& stream, const Limits& limits, NodeBudget& budget) {
-  PickleMachine machine(stream, limits, budget);
+  PickleMachine machine(stream, limits, budget, UnknownNames::kRefuse);
   Value v = machine.run();
   stream.remove_prefix(machine.consumed());
   return v;

@@ -126,6 +126,10 @@ void unpack_field(Value& v, const Path& path, const Limits&, Tensor& out) {
   out = *tensor;
 }
 
+void unpack_field(Value& v, const Path&, const Limits& limits, BatchMeta& out) {
+  out = read_batch_meta(v, limits);
+}
+
 void unpack_field(Value& v, const Path& path, const Limits& limits, FieldUpdate& out) {
   entries_of(v, path, limits);
   const auto optional = [&](const char* name, auto& target) {

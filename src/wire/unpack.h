@@ -39,6 +39,7 @@ void unpack_field(Value& v, const Path& path, const Limits& limits, std::string&
 void unpack_field(Value& v, const Path& path, const Limits& limits, Value& out);
 void unpack_field(Value& v, const Path& path, const Limits& limits, Tensor& out);
 void unpack_field(Value& v, const Path& path, const Limits& limits, FieldUpdate& out);
+void unpack_field(Value& v, const Path& path, const Limits& limits, BatchMeta& out);
 /// Global indexes: non-negative, at most limits.global_index_max, at most limits.rows_max of them.
 /// An int64 tensor or numpy array of one dimension stands for a list, as in Python.
 void unpack_field(Value& v, const Path& path, const Limits& limits, Indexes& out);

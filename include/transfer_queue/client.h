@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "transfer_queue/column.h"
+#include "transfer_queue/endpoint.h"
+#include "transfer_queue/error.h"
+#include "transfer_queue/metadata.h"
+
+namespace tq {
+
+/// Where the nodes are: one controller and the storage units in the order that all clients share
+/// (a sample lives on `storage_units[global_index % storage_units.size()]`).
+struct Nodes {
+  ServerInfo controller;
+  std::vector<ServerInfo> storage_units;
+
+  /// Reads DIR/controller.json and DIR/storage-N.json, ordered by N. Throws Error(kNotFound) when
+  /// the folder or one of them is not there.
+  static Nodes read(const std::filesystem::path& directory);
+};
+
+struct ClientOptions {
+  std::string client_id;                     // drawn when empty
+  std::chrono::milliseconds deadline{10'000};  // of each call, all its attempts together
+  int io_threads = 2;                        // libzmq threads that move bytes
+  /// Python's way where a key is unknown or a field is not ready: leave it out without a word. Off:
+  /// an Error that names them.
+  bool ignore_missing = false;
+};
+
+/// A client of a controller and its storage units, C++ or Python nodes alike. Many threads may share
+/// one: calls do not wait for each other, for every call takes sockets of its own from a pool.
+/// All calls block until they are done or their deadline has passed, and throw tq::Error:
+///   kUnavailable  nothing answers at a node's address, or not any more; names node, endpoint, attempts
+///   kTimeout      a node is connected, but did not answer before the deadline
+///   kNotFound     keys, fields or rows that are not there; names them
+///   kInvalidArgument, kWrongType, kCapacity, kLimit, kUnsupported   as the sentence says
+/// Data passed in is only read, and is referenced until the call returns.
+class TransferQueueClient {
+ public:
+  /// Joins the nodes: a handshake with the controller. Throws Error(kUnavailable) within 5 seconds
+  /// when nothing, or no controller, answers at its address.
+  explicit TransferQueueClient(Nodes nodes, ClientOptions options = {});
+  ~TransferQueueClient();
+  TransferQueueClient(const TransferQueueClient&) = delete;
+  TransferQueueClient& operator=(const TransferQueueClient&) = delete;
+
+  const ClientOptions& options() const noexcept;
+  const Nodes& nodes() const noexcept;
+
+  /// Metadata of keys; with `create`, unknown keys and the partition are registered. Without it,
+  /// unknown keys are left out.
+  BatchMeta kv_retrieve_meta(const std::vector<std::string>& keys, const std::string& partition_id,
+                             bool create);
+  /// Keys of global indexes; nothing where an index has none.
+  std::vector<std::optional<std::string>> kv_retrieve_keys(
+      const std::vector<int64_t>& global_indexes, const std::string& partition_id);
+  /// partition -> key -> tags (a Map), of one partition or of all.
+  std::vector<std::pair<std::string, std::vector<std::pair<std::string, Value>>>> kv_list(
+      const std::optional<std::string>& partition_id);
+
+  /// Stores row i of each column under meta.global_indexes[i] at its unit, then reports it to the
+  /// controller. Rows of one partition. Throws PartialPutError when units failed: it has the rows.
+  void put(const Batch& data, const BatchMeta& meta);
+  /// The rows of the fields in the order of meta.global_indexes, where they lie: each column is
+  /// dense when one reply holds it whole, else rows or values (Column::to_dense gathers).
+  Batch get_data(const BatchMeta& meta, const std::vector<std::string>& fields);
+  /// Replaces the whole tags of each sample of `meta` by meta.custom_meta.
+  void set_custom_meta(const BatchMeta& meta);
+  /// Ends samples: no longer ready, then their rows, then their keys and metadata.
+  void clear_samples(const BatchMeta& meta);
+  void clear_partition(const std::string& partition_id);
+  std::vector<std::string> get_partition_list();
+
+  /// Runs work of the asynchronous functions on a thread of this client. Does not block.
+  void run_async(std::function<void()> work);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tq

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <future>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "transfer_queue/client.h"
+
+/// The key-value interface: samples by keys of the user's choice, in partitions that isolate them.
+/// Names and meaning are Python's (transfer_queue.interface). Errors, blocking and threads are those
+/// of TransferQueueClient; where Python drops unknown keys and fields that are not ready, these
+/// functions throw and name them, unless ClientOptions::ignore_missing says otherwise.
+namespace tq {
+
+/// What a put stored: upstream's KVBatchMeta.
+struct KVBatchMeta {
+  std::vector<std::string> keys;
+  std::vector<Value> tags;  // a Map for each key
+  std::string partition_id;
+  std::vector<std::string> fields;  // all that the keys have now, sorted
+
+  size_t size() const noexcept { return keys.size(); }
+};
+
+/// partition -> key -> tags (a Map).
+using KVListing = std::vector<std::pair<std::string, std::vector<std::pair<std::string, Value>>>>;
+
+/// One sample: a Value for each field (a Tensor is one row, without a batch dimension). Without
+/// fields only the tag is set; one of the two must be given. The tag's
+/// entries are added to the sample's tag, or replace those of the same name there.
+KVBatchMeta kv_put(TransferQueueClient& client, const std::string& key,
+                   const std::string& partition_id,
+                   const std::vector<std::pair<std::string, Value>>& fields,
+                   const std::optional<Map>& tag = std::nullopt);
+
+/// Row i of each column for keys[i]; keys must be different. `tags` is empty or has one Map a key.
+/// Updating one column of known keys leaves the others as they are.
+KVBatchMeta kv_batch_put(TransferQueueClient& client, const std::vector<std::string>& keys,
+                         const std::string& partition_id, const Batch& fields,
+                         const std::vector<Map>& tags = {});
+
+/// How kv_batch_get hands out columns of tensors.
+enum class GetForm {
+  kContiguous,  // dense where the rows have one shape; else rows in one buffer, one after the other
+  kRows,        // each row where it was received: no copy is made
+};
+
+/// The fields of the keys (all fields that they share when `select_fields` is empty), row i for
+/// keys[i].
+Batch kv_batch_get(TransferQueueClient& client, const std::vector<std::string>& keys,
+                   const std::string& partition_id,
+                   const std::vector<std::string>& select_fields = {},
+                   GetForm form = GetForm::kContiguous);
+
+/// The same for what a put returned; `select_fields` must be among meta.fields.
+Batch kv_batch_get_by_meta(TransferQueueClient& client, const KVBatchMeta& meta,
+                           const std::vector<std::string>& select_fields = {},
+                           GetForm form = GetForm::kContiguous);
+
+KVListing kv_list(TransferQueueClient& client,
+                  const std::optional<std::string>& partition_id = std::nullopt);
+
+void kv_clear(TransferQueueClient& client, const std::vector<std::string>& keys,
+              const std::string& partition_id);
+
+/// The same without blocking, on a thread of the client; arguments are copied (payloads are shared).
+/// The future throws what the function would have thrown.
+std::future<KVBatchMeta> async_kv_put(TransferQueueClient& client, std::string key,
+                                      std::string partition_id,
+                                      std::vector<std::pair<std::string, Value>> fields,
+                                      std::optional<Map> tag = std::nullopt);
+std::future<KVBatchMeta> async_kv_batch_put(TransferQueueClient& client,
+                                            std::vector<std::string> keys,
+                                            std::string partition_id, Batch fields,
+                                            std::vector<Map> tags = {});
+std::future<Batch> async_kv_batch_get(TransferQueueClient& client, std::vector<std::string> keys,
+                                      std::string partition_id,
+                                      std::vector<std::string> select_fields = {},
+                                      GetForm form = GetForm::kContiguous);
+std::future<Batch> async_kv_batch_get_by_meta(TransferQueueClient& client, KVBatchMeta meta,
+                                              std::vector<std::string> select_fields = {},
+                                              GetForm form = GetForm::kContiguous);
+std::future<KVListing> async_kv_list(TransferQueueClient& client,
+                                     std::optional<std::string> partition_id = std::nullopt);
+std::future<void> async_kv_clear(TransferQueueClient& client, std::vector<std::string> keys,
+                                 std::string partition_id);
+
+/// The same with a callback, called once on a thread of the client, with the result or the error. It
+/// must not throw and must not destroy the client.
+template <class T>
+using Callback = std::function<void(Result<T>)>;
+
+void async_kv_put(TransferQueueClient& client, std::string key, std::string partition_id,
+                  std::vector<std::pair<std::string, Value>> fields, std::optional<Map> tag,
+                  Callback<KVBatchMeta> done);
+void async_kv_batch_put(TransferQueueClient& client, std::vector<std::string> keys,
+                        std::string partition_id, Batch fields, std::vector<Map> tags,
+                        Callback<KVBatchMeta> done);
+void async_kv_batch_get(TransferQueueClient& client, std::vector<std::string> keys,
+                        std::string partition_id, std::vector<std::string> select_fields,
+                        GetForm form, Callback<Batch> done);
+void async_kv_batch_get_by_meta(TransferQueueClient& client, KVBatchMeta meta,
+                                std::vector<std::string> select_fields, GetForm form,
+                                Callback<Batch> done);
+void async_kv_list(TransferQueueClient& client, std::optional<std::string> partition_id,
+                   Callback<KVListing> done);
+void async_kv_clear(TransferQueueClient& client, std::vector<std::string> keys,
+                    std::string partition_id, Callback<std::monostate> done);
+
+}  // namespace tq

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer_queue/client.h"
+
+#include <fmt/format.h>
+
+#include <random>
+#include <zmq.hpp>
+
+#include "client/async_threads.h"
+#include "client/controller_client.h"
+#include "manager/put_message.h"
+#include "manager/storage_manager.h"
+
+namespace tq {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The handshake's own bound: a wrong address must be told within 5 seconds.
+constexpr std::chrono::milliseconds kHandshakeMax{4'000};
+
+std::string drawn_id() { return fmt::format("TQ_CLIENT_{:08x}", std::random_device{}()); }
+
+ClientOptions with_id(ClientOptions options) {
+  if (options.client_id.empty()) options.client_id = drawn_id();
+  return options;
+}
+
+void require_units(const Nodes& nodes) {
+  if (nodes.storage_units.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "a client needs at least one storage unit");
+  }
+}
+
+const std::string& one_partition(const BatchMeta& meta) {
+  for (const std::string& partition_id : meta.partition_ids) {
+    if (partition_id != meta.partition_ids[0]) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("one put stores samples of one partition; these are of '{}' and '{}'",
+                              meta.partition_ids[0], partition_id));
+    }
+  }
+  return meta.partition_ids.at(0);
+}
+
+wire::PartitionTags tags_by_partition(const BatchMeta& meta) {
+  wire::PartitionTags tags;
+  for (size_t i = 0; i < meta.size(); ++i) {
+    if (tags.empty() || tags.back().first != meta.partition_ids[i]) {
+      tags.emplace_back(meta.partition_ids[i], std::vector<std::pair<int64_t, Value>>());
+    }
+    const Value& tag = meta.custom_meta[i];
+    tags.back().second.emplace_back(meta.global_indexes[i], tag.is_nil() ? Value(Map{}) : tag);
+  }
+  return tags;
+}
+
+}  // namespace
+
+struct TransferQueueClient::Impl {
+  Impl(Nodes nodes_in, ClientOptions options_in)
+      : nodes(std::move(nodes_in)),
+        options(with_id(std::move(options_in))),
+        context(options.io_threads),
+        // Units of 0.1.11 serve only identities that begin so.
+        pool(context, fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id,
+                                  std::random_device{}())),
+        controller(nodes.controller, pool, options.client_id),
+        storage(nodes.storage_units, pool, options.client_id) {}
+
+  manager::Deadline deadline() const { return Clock::now() + options.deadline; }
+
+  // The rows are stored already: whatever goes wrong now must say so.
+  void notify(const wire::NotifyDataUpdate& message, manager::Deadline until) {
+    std::string reason;
+    ErrorCode code = ErrorCode::kInvalidArgument;
+    try {
+      const auto ack = controller.ask<wire::NotifyDataUpdateAck>(message, until);
+      if (ack.success) return;
+      reason = ack.message.value_or(
+          "it does not say why; is the partition there, and have the fields the dtype of earlier "
+          "rows?");
+    } catch (const Error& error) {
+      code = error.code();
+      reason = error.what();
+    }
+    throw Error(code, fmt::format("the rows of partition '{}' are stored, but the controller did not "
+                                  "take the report of them, so no reader sees them as new: {}",
+                                  message.partition_id.value_or(""), reason));
+  }
+
+  const Nodes nodes;
+  const ClientOptions options;
+  zmq::context_t context;
+  manager::ConnectionPool pool;
+  client::ControllerClient controller;
+  manager::StorageManager storage;
+  client::AsyncThreads threads;  // last: what runs on them uses all of the above
+};
+
+TransferQueueClient::TransferQueueClient(Nodes nodes, ClientOptions options) {
+  require_units(nodes);
+  impl_ = std::make_unique<Impl>(std::move(nodes), std::move(options));
+  const wire::Handshake handshake{impl_->options.client_id, "TransferQueueClient"};
+  impl_->controller.ask<wire::HandshakeAck>(
+      handshake, Clock::now() + std::min(impl_->options.deadline, kHandshakeMax),
+      "handshake_socket");
+}
+
+TransferQueueClient::~TransferQueueClient() = default;
+
+const ClientOptions& TransferQueueClient::options() const noexcept { return impl_->options; }
+const Nodes& TransferQueueClient::nodes() const noexcept { return impl_->nodes; }
+
+BatchMeta TransferQueueClient::kv_retrieve_meta(const std::vector<std::string>& keys,
+                                                const std::string& partition_id, bool create) {
+  return impl_->controller
+      .ask<wire::KvRetrieveMetaResponse>(wire::KvRetrieveMeta{keys, partition_id, create},
+                                         impl_->deadline())
+      .metadata;
+}
+
+std::vector<std::optional<std::string>> TransferQueueClient::kv_retrieve_keys(
+    const std::vector<int64_t>& global_indexes, const std::string& partition_id) {
+  wire::KvRetrieveKeys request;
+  request.global_indexes.emplace(global_indexes.begin(), global_indexes.end());
+  request.partition_id = partition_id;
+  return impl_->controller.ask<wire::KvRetrieveKeysResponse>(request, impl_->deadline()).keys;
+}
+
+std::vector<std::pair<std::string, std::vector<std::pair<std::string, Value>>>>
+TransferQueueClient::kv_list(const std::optional<std::string>& partition_id) {
+  return impl_->controller.ask<wire::KvListResponse>(wire::KvList{partition_id}, impl_->deadline())
+      .partition_info;
+}
+
+void TransferQueueClient::put(const Batch& data, const BatchMeta& meta) {
+  if (data.empty() || meta.size() == 0) {
+    throw Error(ErrorCode::kInvalidArgument, "a put needs at least one column and one sample");
+  }
+  if (data.size() != meta.size()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("the columns have {} rows, but the metadata names {} samples",
+                            data.size(), meta.size()));
+  }
+  const std::string& partition_id = one_partition(meta);
+  const manager::Deadline deadline = impl_->deadline();
+  impl_->storage.put(data, meta.global_indexes, deadline);
+  wire::NotifyDataUpdate notify;
+  notify.partition_id = partition_id;
+  notify.global_indexes = meta.global_indexes;
+  notify.field_schema = manager::field_schema(data, meta.global_indexes);
+  impl_->notify(notify, deadline);
+}
+
+Batch TransferQueueClient::get_data(const BatchMeta& meta, const std::vector<std::string>& fields) {
+  if (meta.size() == 0 || fields.empty()) return {};
+  return impl_->storage.get(meta.global_indexes, fields, impl_->deadline());
+}
+
+void TransferQueueClient::set_custom_meta(const BatchMeta& meta) {
+  if (meta.custom_meta.size() != meta.size()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("there are {} tags for {} samples; give one a sample",
+                            meta.custom_meta.size(), meta.size()));
+  }
+  impl_->controller.ask<wire::SetCustomMetaResponse>(
+      wire::SetCustomMeta{tags_by_partition(meta)}, impl_->deadline());
+}
+
+void TransferQueueClient::clear_samples(const BatchMeta& meta) {
+  if (meta.size() == 0) return;
+  const manager::Deadline deadline = impl_->deadline();
+  // No consumer may find the samples any more before their rows go.
+  impl_->controller.ask<wire::MarkClearingResponse>(
+      wire::MarkClearing{meta.global_indexes, meta.partition_ids}, deadline);
+  impl_->storage.clear(meta.global_indexes, deadline);
+  impl_->controller.ask<wire::ClearMetaResponse>(
+      wire::ClearMeta{meta.global_indexes, meta.partition_ids}, deadline);
+}
+
+void TransferQueueClient::clear_partition(const std::string& partition_id) {
+  const manager::Deadline deadline = impl_->deadline();
+  const auto found = impl_->controller.ask<wire::GetPartitionMetaResponse>(
+      wire::GetPartitionMeta{partition_id}, deadline);
+  if (!found.metadata) {
+    throw Error(ErrorCode::kNotFound, fmt::format("there is no partition '{}'", partition_id));
+  }
+  if (found.metadata->size() > 0) impl_->storage.clear(found.metadata->global_indexes, deadline);
+  impl_->controller.ask<wire::ClearPartitionResponse>(wire::ClearPartition{partition_id}, deadline);
+}
+
+std::vector<std::string> TransferQueueClient::get_partition_list() {
+  return impl_->controller
+      .ask<wire::ListPartitionsResponse>(wire::GetListPartitions{}, impl_->deadline())
+      .partition_ids;
+}
+
+void TransferQueueClient::run_async(std::function<void()> work) {
+  impl_->threads.run(std::move(work));
+}
+
+}  // namespace tq

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "manager/connection_pool.h"
+
+#include <fmt/format.h>
+
+namespace tq::manager {
+namespace {
+
+// Idle connections kept a node: as many as threads usually call at once.
+constexpr size_t kIdleMax = 64;
+
+}  // namespace
+
+std::unique_ptr<Connection> ConnectionPool::take(const std::string& endpoint) {
+  uint64_t number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    auto& idle = idle_[endpoint];
+    while (!idle.empty()) {
+      std::unique_ptr<Connection> connection = std::move(idle.back());
+      idle.pop_back();
+      if (!connection->lost()) return connection;
+    }
+    number = opened_++;
+  }
+  return std::make_unique<Connection>(context_, endpoint, fmt::format("{}_{}", prefix_, number));
+}
+
+void ConnectionPool::give_back(const std::string& endpoint,
+                               std::unique_ptr<Connection> connection) {
+  const std::lock_guard lock(mutex_);
+  answered_.insert(endpoint);
+  auto& idle = idle_[endpoint];
+  if (idle.size() < kIdleMax) idle.push_back(std::move(connection));
+}
+
+bool ConnectionPool::has_answered(const std::string& endpoint) {
+  const std::lock_guard lock(mutex_);
+  return answered_.contains(endpoint);
+}
+
+}  // namespace tq::manager

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "manager/connection.h"
+
+namespace tq::manager {
+
+/// Long-lived connections by endpoint, lent one request at a time. Thread-safe; does not block.
+class ConnectionPool {
+ public:
+  /// Identities begin with `prefix`; it must start with TQ_STORAGE_, or units of 0.1.11 drop them.
+  ConnectionPool(zmq::context_t& context, std::string prefix)
+      : context_(context), prefix_(std::move(prefix)) {}
+
+  /// A connection that nobody uses; a new one when there is none.
+  std::unique_ptr<Connection> take(const std::string& endpoint);
+  /// Only after the reply was received: a late reply would be read as the next request's.
+  void give_back(const std::string& endpoint, std::unique_ptr<Connection> connection);
+  /// Whether a reply ever came from there.
+  bool has_answered(const std::string& endpoint);
+
+ private:
+  zmq::context_t& context_;
+  const std::string prefix_;
+  std::mutex mutex_;
+  std::map<std::string, std::vector<std::unique_ptr<Connection>>> idle_;
+  std::set<std::string> answered_;
+  uint64_t opened_ = 0;
+};
+
+}  // namespace tq::manager

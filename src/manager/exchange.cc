@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "manager/exchange.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <random>
+
+namespace tq::manager {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Before the next attempt on a node whose connection broke: it may be about to restart.
+constexpr std::chrono::milliseconds kRetryPause{50};
+
+// A node that never answered before must be there by then, however long the deadline: it is more
+// likely a wrong address than a restart, and whoever typed it should not wait.
+constexpr std::chrono::milliseconds kFirstContactMax{4'000};
+
+struct Exchange {
+  Outgoing request;
+  std::string endpoint;
+  std::unique_ptr<Connection> connection;
+  int attempts = 0;
+  Deadline resend_at{};  // while there is no connection
+  Deadline reach_until = Deadline::max();  // for a node that never answered before
+  std::optional<Answer> answer;
+};
+
+void start_attempt(ConnectionPool& pool, Exchange& e) {
+  ++e.attempts;
+  try {
+    e.connection = pool.take(e.endpoint);
+    e.connection->send(e.request.frames);
+  } catch (const Error& error) {
+    e.connection.reset();
+    e.answer = error;
+  }
+}
+
+// A reply that answers another request: only a peer of ours says so, and only a proxy causes it.
+bool is_for(const wire::Envelope& reply, const std::string& request_id) {
+  const auto extension = wire::extension_of(reply.body);
+  return !extension || extension->request_id == request_id;
+}
+
+void take_reply(ConnectionPool& pool, Exchange& e) {
+  while (std::optional<wire::Frames> frames = e.connection->receive()) {
+    Answer answer = wire::decode(*frames, wire::Limits{});
+    if (answer.ok() && !is_for(*answer, e.request.request_id)) continue;
+    if (answer.ok()) {
+      pool.give_back(e.endpoint, std::move(e.connection));
+    } else {
+      answer = Error(ErrorCode::kDecode,
+                     fmt::format("{} answered {} with what is no message of TransferQueue: {}",
+                                 describe(*e.request.node, e.request.socket_name), e.request.what,
+                                 answer.error().what()));
+    }
+    e.answer = std::move(answer);
+    return;
+  }
+  if (e.connection->lost()) {
+    e.connection.reset();
+    e.resend_at = Clock::now() + kRetryPause;
+  }
+}
+
+bool is_unreached(const Exchange& e) { return e.reach_until != Deadline::max(); }
+
+// Why e is given up now, if it is.
+std::optional<Error> reason_to_give_up(Exchange& e, Clock::time_point started, Deadline deadline) {
+  if (is_unreached(e) && e.connection != nullptr && e.connection->reached()) {
+    e.reach_until = Deadline::max();
+  }
+  const auto now = Clock::now();
+  if (now < deadline && now < e.reach_until) return std::nullopt;
+  const std::chrono::duration<double> waited = now - started;
+  const bool connected = e.connection != nullptr && e.connection->reached();
+  const char* advice = "nothing that speaks its protocol is there; is it running, is this its address?";
+  if (!is_unreached(e)) advice = "the connection broke, and nothing answers there now; did it stop?";
+  if (connected) advice = "it is connected, but silent; is it stopped, or busier than the deadline?";
+  return Error(connected ? ErrorCode::kTimeout : ErrorCode::kUnavailable,
+               fmt::format("{} did not answer {} within {:.1f} s ({} attempt{}): {}",
+                           describe(*e.request.node, e.request.socket_name), e.request.what,
+                           waited.count(), e.attempts, e.attempts == 1 ? "" : "s", advice));
+}
+
+// Waits until something arrives, an attempt is due, or the deadline has passed.
+void wait(std::vector<Exchange>& exchanges, Deadline deadline) {
+  std::vector<zmq::pollitem_t> items;
+  Deadline until = deadline;
+  for (Exchange& e : exchanges) {
+    if (e.answer) continue;
+    until = std::min(until, e.reach_until);
+    if (e.connection == nullptr) {
+      until = std::min(until, e.resend_at);
+      continue;
+    }
+    items.push_back({e.connection->socket().handle(), 0, ZMQ_POLLIN, 0});
+    items.push_back({e.connection->monitor().handle(), 0, ZMQ_POLLIN, 0});
+  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+  zmq::poll(items, std::max(left, std::chrono::milliseconds(0)));
+}
+
+bool all_answered(const std::vector<Exchange>& exchanges) {
+  return std::all_of(exchanges.begin(), exchanges.end(),
+                     [](const Exchange& e) { return e.answer.has_value(); });
+}
+
+}  // namespace
+
+std::string new_request_id() {
+  static std::atomic<uint32_t> next{std::random_device{}()};
+  return fmt::format("{:08x}", next.fetch_add(1));
+}
+
+std::string describe(const ServerInfo& node, const char* socket_name) {
+  const char* role = node.role == ServerInfo::kControllerRole ? "controller" : "storage unit";
+  return fmt::format("{} {} at {}", role, node.id, node.endpoint(socket_name));
+}
+
+std::vector<Answer> exchange(ConnectionPool& pool, std::vector<Outgoing> requests,
+                             Deadline deadline) {
+  const auto started = Clock::now();
+  std::vector<Exchange> exchanges;
+  exchanges.reserve(requests.size());
+  for (Outgoing& request : requests) {
+    Exchange& e = exchanges.emplace_back();
+    e.endpoint = request.node->endpoint(request.socket_name);
+    e.request = std::move(request);
+    if (!pool.has_answered(e.endpoint)) e.reach_until = started + kFirstContactMax;
+    start_attempt(pool, e);
+  }
+  while (!all_answered(exchanges)) {
+    wait(exchanges, deadline);
+    for (Exchange& e : exchanges) {
+      if (e.answer) continue;
+      if (e.connection != nullptr) {
+        take_reply(pool, e);
+      } else if (Clock::now() >= e.resend_at) {
+        start_attempt(pool, e);
+      }
+      if (e.answer) continue;
+      if (std::optional<Error> reason = reason_to_give_up(e, started, deadline)) e.answer = *reason;
+    }
+  }
+  std::vector<Answer> answers;
+  answers.reserve(exchanges.size());
+  for (Exchange& e : exchanges) answers.push_back(std::move(*e.answer));
+  return answers;
+}
+
+}  // namespace tq::manager

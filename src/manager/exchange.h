@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "manager/connection_pool.h"
+#include "transfer_queue/endpoint.h"
+#include "wire/decode.h"
+#include "wire/pack.h"
+
+namespace tq::manager {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+/// One request to one node.
+struct Outgoing {
+  const ServerInfo* node;
+  const char* socket_name;
+  wire::Frames frames;
+  std::string request_id;  // under x_tq; the same in every attempt
+  const char* what;        // "PUT", for errors
+};
+
+/// What a node answered, or why it did not.
+using Answer = Result<wire::Envelope>;
+
+/// Sends each request on a connection of its own, all at once, and waits for the replies. A lost
+/// connection is replaced and the same message sent again, until the deadline. Blocks; thread-safe.
+/// An Answer's error names node, endpoint, attempts and seconds.
+std::vector<Answer> exchange(ConnectionPool& pool, std::vector<Outgoing> requests,
+                             Deadline deadline);
+
+/// A fresh request id, eight hex digits.
+std::string new_request_id();
+
+/// "storage unit TQ_STORAGE_UNIT_1 at tcp://...", for errors.
+std::string describe(const ServerInfo& node, const char* socket_name);
+
+}  // namespace tq::manager

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "manager/storage_manager.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "manager/get_message.h"
+#include "manager/put_message.h"
+#include "wire/messages.h"
+
+namespace tq::manager {
+namespace {
+
+constexpr const char* kSocket = "put_get_socket";
+constexpr std::string_view kKeyNotFound = "[TQKeyNotFound] ";
+
+std::string message_of(const wire::Envelope& reply) {
+  const Value* message = reply.body.find("message");
+  const std::string* text = message != nullptr ? message->get_if<std::string>() : nullptr;
+  return text != nullptr ? *text : fmt::format("it answered {}", reply.request_type);
+}
+
+// The first few samples of a group, for errors.
+std::string samples_of(const RoutingGroup& group) {
+  constexpr size_t kShown = 5;
+  const size_t shown = std::min(kShown, group.global_indexes.size());
+  const std::vector<int64_t> first(group.global_indexes.begin(),
+                                   group.global_indexes.begin() + static_cast<ptrdiff_t>(shown));
+  return fmt::format("{} samples (global indexes {}{})", group.global_indexes.size(),
+                     fmt::join(first, ", "), shown < group.global_indexes.size() ? ", ..." : "");
+}
+
+}  // namespace
+
+void StorageManager::note_incarnation(size_t unit, const wire::Envelope& reply) {
+  // A node draws its id anew at each start; Python's nodes as well as ours send it with every reply.
+  const std::lock_guard lock(mutex_);
+  std::string& known = incarnations_[unit];
+  if (known.empty()) known = units_[unit].id;
+  if (known == reply.sender_id) return;
+  known = reply.sender_id;
+  restarted_.insert(unit);
+}
+
+bool StorageManager::was_restarted(size_t unit) {
+  const std::lock_guard lock(mutex_);
+  return restarted_.contains(unit);
+}
+
+Error StorageManager::refusal(const char* type, const RoutingGroup& group,
+                              const wire::Envelope& reply) {
+  std::string message = message_of(reply);
+  const bool missing = message.starts_with(kKeyNotFound);
+  if (missing) message.erase(0, kKeyNotFound.size());
+  const char* lost = missing && was_restarted(group.unit)
+                         ? " (the unit was restarted since this client joined; what it held before "
+                           "is lost)"
+                         : "";
+  return Error(missing ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument,
+               fmt::format("{} of {} at {} failed: {}{}", type, samples_of(group),
+                           describe(units_[group.unit], kSocket), message, lost));
+}
+
+std::vector<Answer> StorageManager::ask(const char* type, const char* reply_type, size_t body_keys,
+                                        const std::vector<RoutingGroup>& groups, const Body& body,
+                                        Deadline deadline) {
+  std::vector<Outgoing> requests;
+  for (const RoutingGroup& group : groups) {
+    const wire::Extension extension{wire::Extension::kVersion, new_request_id(), ""};
+    const ServerInfo& unit = units_[group.unit];
+    requests.push_back({&unit, kSocket,
+                        wire::pack_message({type, id_, unit.id},
+                                           [&](wire::Encoder& e) {
+                                             e.map(body_keys + 1);
+                                             body(e, group);
+                                             wire::internal::pack_extension(e, extension);
+                                           }),
+                        extension.request_id, type});
+  }
+  std::vector<Answer> answers = exchange(pool_, std::move(requests), deadline);
+  for (size_t k = 0; k < groups.size(); ++k) {
+    if (!answers[k].ok()) continue;
+    note_incarnation(groups[k].unit, *answers[k]);
+    if (answers[k]->request_type != reply_type) {
+      answers[k] = refusal(type, groups[k], *answers[k]);
+    }
+  }
+  return answers;
+}
+
+void StorageManager::put(const Batch& batch, std::span<const int64_t> indexes, Deadline deadline) {
+  const std::vector<RoutingGroup> groups = route(indexes, units_.size());
+  const std::vector<Answer> answers =
+      ask("PUT", "PUT_DATA_RESPONSE", 3, groups,
+          [&](wire::Encoder& e, const RoutingGroup& group) {
+            e.str("global_indexes");
+            wire::pack_field(e, group.global_indexes);
+            e.str("data");
+            pack_columns(e, batch, group);
+            e.str("data_parser");
+            e.nil();
+          },
+          deadline);
+  const Error* first = nullptr;
+  std::vector<size_t> not_stored;
+  for (size_t k = 0; k < groups.size(); ++k) {
+    if (answers[k].ok()) continue;
+    if (first == nullptr) first = &answers[k].error();
+    not_stored.insert(not_stored.end(), groups[k].batch_positions.begin(),
+                      groups[k].batch_positions.end());
+  }
+  if (first == nullptr) return;
+  std::sort(not_stored.begin(), not_stored.end());
+  throw PartialPutError(*first, std::move(not_stored));
+}
+
+Batch StorageManager::get(std::span<const int64_t> indexes, const std::vector<std::string>& fields,
+                          Deadline deadline) {
+  const std::vector<RoutingGroup> groups = route(indexes, units_.size());
+  std::vector<Answer> replies =
+      ask("GET", "GET_DATA_RESPONSE", 2, groups,
+          [&](wire::Encoder& e, const RoutingGroup& group) {
+            e.str("fields");
+            wire::pack_field(e, fields);
+            e.str("global_indexes");
+            wire::pack_field(e, group.global_indexes);
+          },
+          deadline);
+  std::vector<Value> parts;
+  for (Answer& reply : replies) {
+    Value* data = reply.value().body.find("data");
+    if (data == nullptr) throw Error(ErrorCode::kDecode, "a reply to GET has no 'data'");
+    parts.push_back(std::move(*data));
+  }
+  return assemble(fields, groups, std::move(parts), indexes.size());
+}
+
+void StorageManager::clear(std::span<const int64_t> indexes, Deadline deadline) {
+  std::vector<Answer> answers =
+      ask("CLEAR_DATA", "CLEAR_DATA_RESPONSE", 1, route(indexes, units_.size()),
+          [&](wire::Encoder& e, const RoutingGroup& group) {
+            e.str("global_indexes");
+            wire::pack_field(e, group.global_indexes);
+          },
+          deadline);
+  for (Answer& answer : answers) answer.value();
+}
+
+}  // namespace tq::manager

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "manager/exchange.h"
+#include "manager/routing_group.h"
+#include "transfer_queue/column.h"
+
+namespace tq::manager {
+
+/// Scatters batches over the storage units and gathers them again; all units in parallel. Knows which
+/// incarnation of each unit it has talked to, so that a restart is reported as lost data. All calls
+/// block until the deadline at most, are thread-safe, and throw tq::Error naming the unit.
+class StorageManager {
+ public:
+  /// `units` must outlive the manager and not change: their order is the routing.
+  StorageManager(const std::vector<ServerInfo>& units, ConnectionPool& pool, std::string id)
+      : units_(units), pool_(pool), id_(std::move(id)) {}
+
+  /// Stores row i of each column under global_indexes[i]. Throws PartialPutError when a unit fails; the
+  /// others' rows stay stored.
+  void put(const Batch& batch, std::span<const int64_t> global_indexes, Deadline deadline);
+  Batch get(std::span<const int64_t> global_indexes, const std::vector<std::string>& fields,
+            Deadline deadline);
+  void clear(std::span<const int64_t> global_indexes, Deadline deadline);
+
+  const std::string& id() const noexcept { return id_; }
+
+ private:
+  using Body = std::function<void(wire::Encoder&, const RoutingGroup&)>;
+
+  std::vector<Answer> ask(const char* type, const char* reply_type, size_t body_keys,
+                          const std::vector<RoutingGroup>& groups, const Body& body,
+                          Deadline deadline);
+  void note_incarnation(size_t unit, const wire::Envelope& reply);
+  bool was_restarted(size_t unit);
+  Error refusal(const char* type, const RoutingGroup& group, const wire::Envelope& reply);
+
+  const std::vector<ServerInfo>& units_;
+  ConnectionPool& pool_;
+  const std::string id_;
+  std::mutex mutex_;
+  std::map<size_t, std::string> incarnations_;
+  std::set<size_t> restarted_;
+};
+
+}  // namespace tq::manager
