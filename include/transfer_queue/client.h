@@ -30,21 +30,21 @@ struct Nodes {
 };
 
 struct ClientOptions {
-  std::string client_id;                     // drawn when empty
+  std::string client_id;                       // drawn when empty
   std::chrono::milliseconds deadline{10'000};  // of each call, all its attempts together
-  int io_threads = 2;                        // libzmq threads that move bytes
+  int io_threads = 2;                          // libzmq threads that move bytes
   /// Python's way where a key is unknown or a field is not ready: leave it out without a word. Off:
   /// an Error that names them.
   bool ignore_missing = false;
 };
 
-/// A client of a controller and its storage units, C++ or Python nodes alike. Many threads may share
-/// one: calls do not wait for each other, for every call takes sockets of its own from a pool.
-/// All calls block until they are done or their deadline has passed, and throw tq::Error:
-///   kUnavailable  nothing answers at a node's address, or not any more; names node, endpoint, attempts
-///   kTimeout      a node is connected, but did not answer before the deadline
-///   kNotFound     keys, fields or rows that are not there; names them
-///   kInvalidArgument, kWrongType, kCapacity, kLimit, kUnsupported   as the sentence says
+/// A client of a controller and its storage units, C++ or Python nodes alike. Many threads may
+/// share one: calls do not wait for each other, for every call takes sockets of its own from a
+/// pool. All calls block until they are done or their deadline has passed, and throw tq::Error:
+///   kUnavailable  nothing answers at a node's address, or not any more; names node, endpoint,
+///   attempts kTimeout      a node is connected, but did not answer before the deadline kNotFound
+///   keys, fields or rows that are not there; names them kInvalidArgument, kWrongType, kCapacity,
+///   kLimit, kUnsupported   as the sentence says
 /// Data passed in is only read, and is referenced until the call returns.
 class TransferQueueClient {
  public:

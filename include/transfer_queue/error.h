@@ -39,8 +39,9 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
-/// A put of which some units stored their rows and others did not, or may not have. No reader was told
-/// of any of them; rows that were there before may hold the new values. Repeating the put is safe.
+/// A put of which some units stored their rows and others did not, or may not have. No reader was
+/// told of any of them; rows that were there before may hold the new values. Repeating the put is
+/// safe.
 class PartialPutError : public Error {
  public:
   PartialPutError(const Error& cause, std::vector<size_t> rows_not_stored)

@@ -11,9 +11,9 @@
 #include "transfer_queue/client.h"
 
 /// The key-value interface: samples by keys of the user's choice, in partitions that isolate them.
-/// Names and meaning are Python's (transfer_queue.interface). Errors, blocking and threads are those
-/// of TransferQueueClient; where Python drops unknown keys and fields that are not ready, these
-/// functions throw and name them, unless ClientOptions::ignore_missing says otherwise.
+/// Names and meaning are Python's (transfer_queue.interface). Errors, blocking and threads are
+/// those of TransferQueueClient; where Python drops unknown keys and fields that are not ready,
+/// these functions throw and name them, unless ClientOptions::ignore_missing says otherwise.
 namespace tq {
 
 /// What a put stored: upstream's KVBatchMeta.
@@ -67,16 +67,15 @@ KVListing kv_list(TransferQueueClient& client,
 void kv_clear(TransferQueueClient& client, const std::vector<std::string>& keys,
               const std::string& partition_id);
 
-/// The same without blocking, on a thread of the client; arguments are copied (payloads are shared).
-/// The future throws what the function would have thrown.
+/// The same without blocking, on a thread of the client; arguments are copied (payloads are
+/// shared). The future throws what the function would have thrown.
 std::future<KVBatchMeta> async_kv_put(TransferQueueClient& client, std::string key,
                                       std::string partition_id,
                                       std::vector<std::pair<std::string, Value>> fields,
                                       std::optional<Map> tag = std::nullopt);
 std::future<KVBatchMeta> async_kv_batch_put(TransferQueueClient& client,
-                                            std::vector<std::string> keys,
-                                            std::string partition_id, Batch fields,
-                                            std::vector<Map> tags = {});
+                                            std::vector<std::string> keys, std::string partition_id,
+                                            Batch fields, std::vector<Map> tags = {});
 std::future<Batch> async_kv_batch_get(TransferQueueClient& client, std::vector<std::string> keys,
                                       std::string partition_id,
                                       std::vector<std::string> select_fields = {},
@@ -89,8 +88,8 @@ std::future<KVListing> async_kv_list(TransferQueueClient& client,
 std::future<void> async_kv_clear(TransferQueueClient& client, std::vector<std::string> keys,
                                  std::string partition_id);
 
-/// The same with a callback, called once on a thread of the client, with the result or the error. It
-/// must not throw and must not destroy the client.
+/// The same with a callback, called once on a thread of the client, with the result or the error.
+/// It must not throw and must not destroy the client.
 template <class T>
 using Callback = std::function<void(Result<T>)>;
 

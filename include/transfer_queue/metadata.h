@@ -14,8 +14,8 @@ namespace tq {
 /// Metadata of one field in a BatchMeta: the dict `{dtype, shape, is_nested, is_non_tensor[,
 /// per_sample_shapes]}` of upstream.
 struct FieldSchema {
-  Value dtype;                 // nil, a PyObject global `torch float32`, or opaque
-  std::optional<Shape> shape;  // of one row; nothing when nested or not a tensor
+  Value dtype;                  // nil, a PyObject global `torch float32`, or opaque
+  std::optional<Shape> shape;   // of one row; nothing when nested or not a tensor
   bool shape_is_tuple = false;  // upstream's form after a nested column became uniform
   std::optional<bool> is_nested;
   std::optional<bool> is_non_tensor;

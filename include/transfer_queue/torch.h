@@ -14,13 +14,13 @@ namespace tq {
 
 /// A tensor as the wire knows it, of any shape: one row of a sample, or with a first dimension of
 /// rows a dense column. Memory is shared and kept alive where the tensor is contiguous and on the
-/// host; otherwise it is copied first, as Python's clients do. Do not write into a tensor that was put
-/// until the put returned. Throws Error(kUnsupported) for sparse and quantized tensors and dtypes
-/// that the protocol has no name for.
+/// host; otherwise it is copied first, as Python's clients do. Do not write into a tensor that was
+/// put until the put returned. Throws Error(kUnsupported) for sparse and quantized tensors and
+/// dtypes that the protocol has no name for.
 Tensor from_torch(const at::Tensor& tensor);
 
-/// The same memory as a libtorch tensor on the host; it lives as long as the result does. The result
-/// must not be written to when the memory is shared with others (a received frame is not).
+/// The same memory as a libtorch tensor on the host; it lives as long as the result does. The
+/// result must not be written to when the memory is shared with others (a received frame is not).
 at::Tensor to_torch(const Tensor& tensor);
 
 /// A dense column of tensor [N, ...]. Throws Error(kInvalidArgument) for a 0-d tensor.

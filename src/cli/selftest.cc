@@ -108,8 +108,7 @@ Run add_selftest(CLI::App& program) {
       "selftest",
       "Write, read, compare and clear every kind of column on running nodes, in a partition of its "
       "own. One line a kind; exit status 0 only if all came back as they were.");
-  command
-      ->add_option("--info-dir", settings->info_dir, "Folder with the nodes' addresses")
+  command->add_option("--info-dir", settings->info_dir, "Folder with the nodes' addresses")
       ->required()
       ->type_name("DIR");
   command->add_option("--deadline", settings->deadline_s, "Seconds a call may take")

@@ -4,8 +4,8 @@
 namespace tq::cli {
 namespace {
 
-// A tensor whose bytes count up, so that a row in the wrong place is seen. Bytes of 0 and 1 only are
-// valid in every dtype, bool included.
+// A tensor whose bytes count up, so that a row in the wrong place is seen. Bytes of 0 and 1 only
+// are valid in every dtype, bool included.
 Tensor counted(DType dtype, Shape shape, int start = 0) {
   std::string bytes(static_cast<size_t>(element_count(shape)) * dtype_size(dtype), '\0');
   for (size_t i = 0; i < bytes.size(); ++i) {

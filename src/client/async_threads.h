@@ -10,9 +10,9 @@
 
 namespace tq::client {
 
-/// Threads for the asynchronous functions: as many as there are calls at once, so that one that waits
-/// holds up no other; idle ones are used again. The destructor waits for the calls that are running
-/// or queued.
+/// Threads for the asynchronous functions: as many as there are calls at once, so that one that
+/// waits holds up no other; idle ones are used again. The destructor waits for the calls that are
+/// running or queued.
 class AsyncThreads {
  public:
   AsyncThreads() = default;

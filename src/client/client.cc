@@ -63,8 +63,8 @@ struct TransferQueueClient::Impl {
         options(with_id(std::move(options_in))),
         context(options.io_threads),
         // Units of 0.1.11 serve only identities that begin so.
-        pool(context, fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id,
-                                  std::random_device{}())),
+        pool(context,
+             fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id, std::random_device{}())),
         controller(nodes.controller, pool, options.client_id),
         storage(nodes.storage_units, pool, options.client_id) {}
 
@@ -84,9 +84,10 @@ struct TransferQueueClient::Impl {
       code = error.code();
       reason = error.what();
     }
-    throw Error(code, fmt::format("the rows of partition '{}' are stored, but the controller did not "
-                                  "take the report of them, so no reader sees them as new: {}",
-                                  message.partition_id.value_or(""), reason));
+    throw Error(code,
+                fmt::format("the rows of partition '{}' are stored, but the controller did not "
+                            "take the report of them, so no reader sees them as new: {}",
+                            message.partition_id.value_or(""), reason));
   }
 
   const Nodes nodes;
@@ -164,8 +165,8 @@ void TransferQueueClient::set_custom_meta(const BatchMeta& meta) {
                 fmt::format("there are {} tags for {} samples; give one a sample",
                             meta.custom_meta.size(), meta.size()));
   }
-  impl_->controller.ask<wire::SetCustomMetaResponse>(
-      wire::SetCustomMeta{tags_by_partition(meta)}, impl_->deadline());
+  impl_->controller.ask<wire::SetCustomMetaResponse>(wire::SetCustomMeta{tags_by_partition(meta)},
+                                                     impl_->deadline());
 }
 
 void TransferQueueClient::clear_samples(const BatchMeta& meta) {

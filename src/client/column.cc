@@ -21,10 +21,10 @@ void check_tensor(const Tensor& tensor) {
       std::any_of(tensor.shape.begin(), tensor.shape.end(), [](int64_t d) { return d < 0; });
   if (negative || static_cast<uint64_t>(element_count(tensor.shape)) * dtype_size(tensor.dtype) !=
                       tensor.data.size) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("a tensor of dtype {} and shape [{}] does not fit its {} bytes",
-                            dtype_name(tensor.dtype), fmt::join(tensor.shape, ", "),
-                            tensor.data.size));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("a tensor of dtype {} and shape [{}] does not fit its {} bytes",
+                    dtype_name(tensor.dtype), fmt::join(tensor.shape, ", "), tensor.data.size));
   }
 }
 
@@ -164,8 +164,8 @@ void Batch::set(std::string name, Column column) {
   const bool alone = columns_.empty() || (columns_.size() == 1 && place != columns_.end());
   if (!alone && column.size() != size()) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("column '{}' has {} rows, but '{}' has {}; all must have the same", name,
-                            column.size(), columns_[0].first, size()));
+                fmt::format("column '{}' has {} rows, but '{}' has {}; all must have the same",
+                            name, column.size(), columns_[0].first, size()));
   }
   if (place != columns_.end()) {
     place->second = std::move(column);
@@ -185,8 +185,8 @@ const Column& Batch::at(std::string_view name) const {
   if (const Column* column = find(name)) return *column;
   std::vector<std::string_view> names;
   for (const auto& [known, column] : columns_) names.push_back(known);
-  throw Error(ErrorCode::kNotFound,
-              fmt::format("there is no column '{}'; the batch has [{}]", name, fmt::join(names, ", ")));
+  throw Error(ErrorCode::kNotFound, fmt::format("there is no column '{}'; the batch has [{}]", name,
+                                                fmt::join(names, ", ")));
 }
 
 }  // namespace tq

@@ -23,11 +23,10 @@ class ControllerClient {
   ReplyMessage ask(const RequestMessage& request, manager::Deadline deadline,
                    const char* socket_name = "request_handle_socket") {
     const wire::Extension extension{wire::Extension::kVersion, manager::new_request_id(), ""};
-    wire::Envelope reply =
-        exchange({&controller_, socket_name,
-                  wire::pack_request(id_, controller_.id, request, extension),
-                  extension.request_id, RequestMessage::kType.data()},
-                 deadline);
+    wire::Envelope reply = exchange(
+        {&controller_, socket_name, wire::pack_request(id_, controller_.id, request, extension),
+         extension.request_id, RequestMessage::kType.data()},
+        deadline);
     check_type(reply, RequestMessage::kType, ReplyMessage::kType);
     return wire::unpack_body<ReplyMessage>(reply.body, wire::Limits{});
   }

@@ -64,9 +64,8 @@ BatchMeta look_up(TransferQueueClient& client, const std::vector<std::string>& k
   require_keys(keys);
   BatchMeta meta = client.kv_retrieve_meta(keys, partition_id, false);
   if (meta.size() != keys.size() && !client.options().ignore_missing) {
-    fail(ErrorCode::kNotFound,
-         fmt::format("partition '{}' has no key {}", partition_id,
-                     quoted(unknown_keys(client, keys, partition_id))));
+    fail(ErrorCode::kNotFound, fmt::format("partition '{}' has no key {}", partition_id,
+                                           quoted(unknown_keys(client, keys, partition_id))));
   }
   return meta;
 }
@@ -103,8 +102,8 @@ Batch in_form(Batch batch, GetForm form) {
     if (column.kind() != Column::Kind::kRows) {
       contiguous.set(name, column);
     } else {
-      contiguous.set(name, column.is_uniform() ? column.to_dense()
-                                               : Column::jagged(column.to_jagged()));
+      contiguous.set(name,
+                     column.is_uniform() ? column.to_dense() : Column::jagged(column.to_jagged()));
     }
   }
   return contiguous;
@@ -182,8 +181,8 @@ KVBatchMeta put_rows(TransferQueueClient& client, const std::vector<std::string>
   }
   BatchMeta meta = client.kv_retrieve_meta(keys, partition_id, true);
   if (meta.size() != keys.size()) {
-    fail(ErrorCode::kInternal, fmt::format("the controller registered {} of {} keys", meta.size(),
-                                           keys.size()));
+    fail(ErrorCode::kInternal,
+         fmt::format("the controller registered {} of {} keys", meta.size(), keys.size()));
   }
   if (!fields.empty()) put_columns(client, keys, fields, meta);
   if (!tags.empty()) {

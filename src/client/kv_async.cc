@@ -47,9 +47,9 @@ std::function<KVBatchMeta()> put_call(TransferQueueClient& c, std::string key,
                                       std::string partition_id,
                                       std::vector<std::pair<std::string, Value>> fields,
                                       std::optional<Map> tag) {
-  return [&c, key = std::move(key), partition_id = std::move(partition_id),
-          fields = std::move(fields),
-          tag = std::move(tag)] { return kv_put(c, key, partition_id, fields, tag); };
+  return
+      [&c, key = std::move(key), partition_id = std::move(partition_id), fields = std::move(fields),
+       tag = std::move(tag)] { return kv_put(c, key, partition_id, fields, tag); };
 }
 
 std::function<KVBatchMeta()> batch_put_call(TransferQueueClient& c, std::vector<std::string> keys,
@@ -64,9 +64,8 @@ std::function<Batch()> batch_get_call(TransferQueueClient& c, std::vector<std::s
                                       std::string partition_id, std::vector<std::string> select,
                                       GetForm form) {
   return [&c, keys = std::move(keys), partition_id = std::move(partition_id),
-          select = std::move(select), form] {
-    return kv_batch_get(c, keys, partition_id, select, form);
-  };
+          select = std::move(select),
+          form] { return kv_batch_get(c, keys, partition_id, select, form); };
 }
 
 std::function<Batch()> get_by_meta_call(TransferQueueClient& c, KVBatchMeta meta,
@@ -93,16 +92,15 @@ std::future<KVBatchMeta> async_kv_put(TransferQueueClient& client, std::string k
 void async_kv_put(TransferQueueClient& client, std::string key, std::string partition_id,
                   std::vector<std::pair<std::string, Value>> fields, std::optional<Map> tag,
                   Callback<KVBatchMeta> done) {
-  with_callback(client,
-                put_call(client, std::move(key), std::move(partition_id), std::move(fields),
-                         std::move(tag)),
-                std::move(done));
+  with_callback(
+      client,
+      put_call(client, std::move(key), std::move(partition_id), std::move(fields), std::move(tag)),
+      std::move(done));
 }
 
 std::future<KVBatchMeta> async_kv_batch_put(TransferQueueClient& client,
-                                            std::vector<std::string> keys,
-                                            std::string partition_id, Batch fields,
-                                            std::vector<Map> tags) {
+                                            std::vector<std::string> keys, std::string partition_id,
+                                            Batch fields, std::vector<Map> tags) {
   return as_future(client, batch_put_call(client, std::move(keys), std::move(partition_id),
                                           std::move(fields), std::move(tags)));
 }
@@ -158,10 +156,10 @@ void async_kv_list(TransferQueueClient& client, std::optional<std::string> parti
 
 std::future<void> async_kv_clear(TransferQueueClient& client, std::vector<std::string> keys,
                                  std::string partition_id) {
-  return as_future<void>(client, [&client, keys = std::move(keys),
-                                  partition_id = std::move(partition_id)] {
-    kv_clear(client, keys, partition_id);
-  });
+  return as_future<void>(client,
+                         [&client, keys = std::move(keys), partition_id = std::move(partition_id)] {
+                           kv_clear(client, keys, partition_id);
+                         });
 }
 
 void async_kv_clear(TransferQueueClient& client, std::vector<std::string> keys,

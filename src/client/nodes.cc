@@ -30,17 +30,18 @@ Nodes Nodes::read(const std::filesystem::path& directory) {
     if (const auto number = unit_number(entry.path())) units.emplace(*number, entry.path());
   }
   if (error) {
-    throw Error(ErrorCode::kNotFound, fmt::format("cannot read the folder {}: {}",
-                                                  directory.string(), error.message()));
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("cannot read the folder {}: {}", directory.string(), error.message()));
   }
   Nodes nodes;
   nodes.controller = ServerInfo::read(directory / "controller.json");
   for (const auto& [number, file] : units) nodes.storage_units.push_back(ServerInfo::read(file));
   if (nodes.storage_units.empty()) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("{} has a controller.json but no storage-0.json; start units with 'tq up' "
-                            "or 'tq storage'",
-                            directory.string()));
+    throw Error(
+        ErrorCode::kNotFound,
+        fmt::format("{} has a controller.json but no storage-0.json; start units with 'tq up' "
+                    "or 'tq storage'",
+                    directory.string()));
   }
   return nodes;
 }

@@ -25,7 +25,7 @@ struct Exchange {
   std::string endpoint;
   std::unique_ptr<Connection> connection;
   int attempts = 0;
-  Deadline resend_at{};  // while there is no connection
+  Deadline resend_at{};                    // while there is no connection
   Deadline reach_until = Deadline::max();  // for a node that never answered before
   std::optional<Answer> answer;
 };
@@ -79,9 +79,12 @@ std::optional<Error> reason_to_give_up(Exchange& e, Clock::time_point started, D
   if (now < deadline && now < e.reach_until) return std::nullopt;
   const std::chrono::duration<double> waited = now - started;
   const bool connected = e.connection != nullptr && e.connection->reached();
-  const char* advice = "nothing that speaks its protocol is there; is it running, is this its address?";
-  if (!is_unreached(e)) advice = "the connection broke, and nothing answers there now; did it stop?";
-  if (connected) advice = "it is connected, but silent; is it stopped, or busier than the deadline?";
+  const char* advice =
+      "nothing that speaks its protocol is there; is it running, is this its address?";
+  if (!is_unreached(e))
+    advice = "the connection broke, and nothing answers there now; did it stop?";
+  if (connected)
+    advice = "it is connected, but silent; is it stopped, or busier than the deadline?";
   return Error(connected ? ErrorCode::kTimeout : ErrorCode::kUnavailable,
                fmt::format("{} did not answer {} within {:.1f} s ({} attempt{}): {}",
                            describe(*e.request.node, e.request.socket_name), e.request.what,

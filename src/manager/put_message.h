@@ -14,11 +14,12 @@
 
 namespace tq::manager {
 
-/// Writes the `data` of a PUT: of each column the rows of one group. Rows that lie together go out as
-/// one slice, large ones as a frame each, both without a copy; small ones are gathered.
+/// Writes the `data` of a PUT: of each column the rows of one group. Rows that lie together go out
+/// as one slice, large ones as a frame each, both without a copy; small ones are gathered.
 void pack_columns(wire::Encoder& encoder, const Batch& batch, const RoutingGroup& group);
 
-/// NOTIFY_DATA_UPDATE's columnar schema of a whole batch, as Python's extract_field_schema makes it.
+/// NOTIFY_DATA_UPDATE's columnar schema of a whole batch, as Python's extract_field_schema makes
+/// it.
 std::vector<std::pair<std::string, wire::FieldUpdate>> field_schema(
     const Batch& batch, std::span<const int64_t> global_indexes);
 

@@ -35,7 +35,8 @@ std::string samples_of(const RoutingGroup& group) {
 }  // namespace
 
 void StorageManager::note_incarnation(size_t unit, const wire::Envelope& reply) {
-  // A node draws its id anew at each start; Python's nodes as well as ours send it with every reply.
+  // A node draws its id anew at each start; Python's nodes as well as ours send it with every
+  // reply.
   const std::lock_guard lock(mutex_);
   std::string& known = incarnations_[unit];
   if (known.empty()) known = units_[unit].id;
@@ -92,17 +93,17 @@ std::vector<Answer> StorageManager::ask(const char* type, const char* reply_type
 
 void StorageManager::put(const Batch& batch, std::span<const int64_t> indexes, Deadline deadline) {
   const std::vector<RoutingGroup> groups = route(indexes, units_.size());
-  const std::vector<Answer> answers =
-      ask("PUT", "PUT_DATA_RESPONSE", 3, groups,
-          [&](wire::Encoder& e, const RoutingGroup& group) {
-            e.str("global_indexes");
-            wire::pack_field(e, group.global_indexes);
-            e.str("data");
-            pack_columns(e, batch, group);
-            e.str("data_parser");
-            e.nil();
-          },
-          deadline);
+  const std::vector<Answer> answers = ask(
+      "PUT", "PUT_DATA_RESPONSE", 3, groups,
+      [&](wire::Encoder& e, const RoutingGroup& group) {
+        e.str("global_indexes");
+        wire::pack_field(e, group.global_indexes);
+        e.str("data");
+        pack_columns(e, batch, group);
+        e.str("data_parser");
+        e.nil();
+      },
+      deadline);
   const Error* first = nullptr;
   std::vector<size_t> not_stored;
   for (size_t k = 0; k < groups.size(); ++k) {
@@ -119,15 +120,15 @@ void StorageManager::put(const Batch& batch, std::span<const int64_t> indexes, D
 Batch StorageManager::get(std::span<const int64_t> indexes, const std::vector<std::string>& fields,
                           Deadline deadline) {
   const std::vector<RoutingGroup> groups = route(indexes, units_.size());
-  std::vector<Answer> replies =
-      ask("GET", "GET_DATA_RESPONSE", 2, groups,
-          [&](wire::Encoder& e, const RoutingGroup& group) {
-            e.str("fields");
-            wire::pack_field(e, fields);
-            e.str("global_indexes");
-            wire::pack_field(e, group.global_indexes);
-          },
-          deadline);
+  std::vector<Answer> replies = ask(
+      "GET", "GET_DATA_RESPONSE", 2, groups,
+      [&](wire::Encoder& e, const RoutingGroup& group) {
+        e.str("fields");
+        wire::pack_field(e, fields);
+        e.str("global_indexes");
+        wire::pack_field(e, group.global_indexes);
+      },
+      deadline);
   std::vector<Value> parts;
   for (Answer& reply : replies) {
     Value* data = reply.value().body.find("data");
@@ -138,13 +139,13 @@ Batch StorageManager::get(std::span<const int64_t> indexes, const std::vector<st
 }
 
 void StorageManager::clear(std::span<const int64_t> indexes, Deadline deadline) {
-  std::vector<Answer> answers =
-      ask("CLEAR_DATA", "CLEAR_DATA_RESPONSE", 1, route(indexes, units_.size()),
-          [&](wire::Encoder& e, const RoutingGroup& group) {
-            e.str("global_indexes");
-            wire::pack_field(e, group.global_indexes);
-          },
-          deadline);
+  std::vector<Answer> answers = ask(
+      "CLEAR_DATA", "CLEAR_DATA_RESPONSE", 1, route(indexes, units_.size()),
+      [&](wire::Encoder& e, const RoutingGroup& group) {
+        e.str("global_indexes");
+        wire::pack_field(e, group.global_indexes);
+      },
+      deadline);
   for (Answer& answer : answers) answer.value();
 }
 

@@ -14,17 +14,17 @@
 
 namespace tq::manager {
 
-/// Scatters batches over the storage units and gathers them again; all units in parallel. Knows which
-/// incarnation of each unit it has talked to, so that a restart is reported as lost data. All calls
-/// block until the deadline at most, are thread-safe, and throw tq::Error naming the unit.
+/// Scatters batches over the storage units and gathers them again; all units in parallel. Knows
+/// which incarnation of each unit it has talked to, so that a restart is reported as lost data. All
+/// calls block until the deadline at most, are thread-safe, and throw tq::Error naming the unit.
 class StorageManager {
  public:
   /// `units` must outlive the manager and not change: their order is the routing.
   StorageManager(const std::vector<ServerInfo>& units, ConnectionPool& pool, std::string id)
       : units_(units), pool_(pool), id_(std::move(id)) {}
 
-  /// Stores row i of each column under global_indexes[i]. Throws PartialPutError when a unit fails; the
-  /// others' rows stay stored.
+  /// Stores row i of each column under global_indexes[i]. Throws PartialPutError when a unit fails;
+  /// the others' rows stay stored.
   void put(const Batch& batch, std::span<const int64_t> global_indexes, Deadline deadline);
   Batch get(std::span<const int64_t> global_indexes, const std::vector<std::string>& fields,
             Deadline deadline);

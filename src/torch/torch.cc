@@ -55,8 +55,7 @@ Tensor from_torch(const at::Tensor& tensor) {
                 "only dense tensors can be put; call to_dense() or dequantize() first");
   }
   const DType dtype = dtype_of(tensor);
-  at::Tensor host =
-      tensor.detach().resolve_conj().resolve_neg().to(at::kCPU).contiguous();
+  at::Tensor host = tensor.detach().resolve_conj().resolve_neg().to(at::kCPU).contiguous();
   Tensor result{dtype, Shape(host.sizes().begin(), host.sizes().end()), Slice{}};
   result.data.size = host.nbytes();
   result.data.data = static_cast<const std::byte*>(host.const_data_ptr());
@@ -69,7 +68,8 @@ at::Tensor to_torch(const Tensor& tensor) {
   if (tensor.data.empty()) return at::empty(tensor.shape, options);
   // from_blob takes no const memory; the header says who may write.
   void* data = const_cast<std::byte*>(tensor.data.data);
-  return at::from_blob(data, tensor.shape, [owner = tensor.data.owner](void*) {}, options);
+  return at::from_blob(
+      data, tensor.shape, [owner = tensor.data.owner](void*) {}, options);
 }
 
 Column to_column(const at::Tensor& tensor) { return Column::dense(from_torch(tensor)); }

@@ -52,7 +52,8 @@ Value with_decode_calls(Value v, const Limits& limits) {
   } else if (Map* map = v.get_mutable_if<Map>()) {
     for (auto& [key, value] : *map) value = with_decode_calls(std::move(value), limits);
   } else if (const PyObject* call = v.get_if<PyObject>()) {
-    if (!call->is("transfer_queue.utils.serial_utils", "decode") || call->args.size() != 1) return v;
+    if (!call->is("transfer_queue.utils.serial_utils", "decode") || call->args.size() != 1)
+      return v;
     const Array* parts = call->args[0].get_if<Array>();
     if (parts == nullptr) return v;
     Frames frames;
@@ -114,7 +115,8 @@ BatchMeta read_batch_meta(const Value& v, const Limits& limits) {
     fail(fmt::format("is a {}", v.kind_name()));
   }
   Array slots = object->state[0].get_if<Tuple>()->items;
-  if (slots.size() != kSlots) fail(fmt::format("has {} slots instead of {}", slots.size(), +kSlots));
+  if (slots.size() != kSlots)
+    fail(fmt::format("has {} slots instead of {}", slots.size(), +kSlots));
   const Path path{nullptr, "metadata", std::nullopt};
   BatchMeta meta;
   unpack_field(slots[kGlobalIndexes], path, limits, meta.global_indexes);

@@ -11,8 +11,8 @@
 
 namespace tq::wire {
 
-/// What becomes of a class or function that is not on the list of names: a stranger's is refused; in
-/// a reply, where tags may hold objects of any class, it stays an inert PyObject.
+/// What becomes of a class or function that is not on the list of names: a stranger's is refused;
+/// in a reply, where tags may hold objects of any class, it stays an inert PyObject.
 enum class UnknownNames : uint8_t { kRefuse, kKeep };
 
 /// Reads a pickle into inert values: a stack machine that knows the opcodes of data and, for
