@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <stdexcept>
 
+#include "runtime/whole_file.h"
 #include "transfer_queue/endpoint.h"
 
 namespace tq {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-[[noreturn]] void fail_to_write(const std::filesystem::path& file, int error) {
-  throw Error(ErrorCode::kUnavailable,
-              fmt::format("cannot write {}: {}", file.string(), std::strerror(error)));
-}
 
 int port_of(const Json& port) {
   // The library would take 1.5 for 1 and wrap what is too large.
@@ -30,16 +19,6 @@ int port_of(const Json& port) {
   }
   return port.get<int>();
 }
-
-// Removes the temporary file unless it was renamed.
-struct TemporaryFile {
-  std::filesystem::path path;
-  int descriptor;
-  ~TemporaryFile() {
-    if (descriptor >= 0) ::close(descriptor);
-    if (!path.empty()) ::unlink(path.c_str());
-  }
-};
 
 }  // namespace
 
@@ -70,39 +49,27 @@ ServerInfo ServerInfo::from_json(std::string_view json) {
     for (const auto& [name, port] : ports.items()) info.ports.emplace_back(name, port_of(port));
     return info;
   } catch (const std::exception& error) {
+    std::string_view reason = error.what();  // "[json.exception.type_error.302] type must be ..."
+    if (const size_t tag_end = reason.find("] ");
+        reason.starts_with('[') && tag_end != reason.npos) {
+      reason.remove_prefix(tag_end + 2);
+    }
     throw Error(
         ErrorCode::kInvalidArgument,
         fmt::format("this is no node address ({}); it must be a JSON object of role, id, ip "
                     "and ports",
-                    error.what()));
+                    reason));
   }
 }
 
 void ServerInfo::write(const std::filesystem::path& file) const {
-  std::string pattern = file.string() + ".XXXXXX";
-  TemporaryFile temporary{{}, ::mkstemp(pattern.data())};
-  if (temporary.descriptor < 0) fail_to_write(file, errno);
-  temporary.path = pattern;
-  const std::string text = to_json() + "\n";
-  if (::write(temporary.descriptor, text.data(), text.size()) !=
-          static_cast<ssize_t>(text.size()) ||
-      ::fchmod(temporary.descriptor, 0644) != 0 || ::fsync(temporary.descriptor) != 0 ||
-      ::rename(pattern.c_str(), file.c_str()) != 0) {
-    fail_to_write(file, errno);
-  }
-  temporary.path.clear();
+  runtime::write_file(file, to_json() + "\n");
 }
 
 ServerInfo ServerInfo::read(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  if (!stream) {
-    throw Error(ErrorCode::kNotFound, fmt::format("cannot read the node address {}: {}",
-                                                  file.string(), std::strerror(errno)));
-  }
-  std::ostringstream text;
-  text << stream.rdbuf();
+  const std::string text = runtime::read_file(file);
   try {
-    return from_json(text.str());
+    return from_json(text);
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", file.string(), error.what()));
   }
