@@ -13,6 +13,8 @@ using Run = std::function<int()>;
 Run add_up(CLI::App& program);
 Run add_controller(CLI::App& program);
 Run add_storage(CLI::App& program);
+Run add_kv(CLI::App& program);
 Run add_selftest(CLI::App& program);
+Run add_bench(CLI::App& program);
 
 }  // namespace tq::cli

@@ -10,7 +10,6 @@
 #include "cli/exit_code.h"
 #include "cli/file_limit.h"
 #include "cli/logging.h"
-#include "cli/signals.h"
 #include "transfer_queue/error.h"
 
 namespace tq::cli {
@@ -67,7 +66,9 @@ int run(int argc, char** argv) {
       {"up", add_up(program)},
       {"controller", add_controller(program)},
       {"storage", add_storage(program)},
+      {"kv", add_kv(program)},
       {"selftest", add_selftest(program)},
+      {"bench", add_bench(program)},
   };
   try {
     program.parse(argc, argv);
@@ -78,7 +79,6 @@ int run(int argc, char** argv) {
     return kUsage;
   }
   set_up_logging(log_level);
-  block_stop_signals();
   raise_file_limit();
   for (const auto& [name, run_command] : commands) {
     if (program.got_subcommand(name)) return run_command();

@@ -20,6 +20,7 @@ struct RoleSettings {
 using Start = std::unique_ptr<runtime::Node> (*)(const NodeSettings&, const runtime::NodeOptions&);
 
 int run_role(const RoleSettings& settings, Start start) {
+  block_stop_signals();
   const runtime::NodeOptions options = to_node_options(settings.node);
   const auto folder = settings.info_file.parent_path();
   prepare_info_dir(folder.empty() ? "." : folder);

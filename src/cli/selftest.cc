@@ -6,6 +6,7 @@
 #include <functional>
 #include <random>
 
+#include "cli/client_options.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/selftest_columns.h"
@@ -14,11 +15,6 @@
 
 namespace tq::cli {
 namespace {
-
-struct SelftestSettings {
-  std::filesystem::path info_dir;
-  double deadline_s = 10;
-};
 
 // Bytes and structure of two values, compared in their wire form.
 bool same(const Value& a, const Value& b) {
@@ -86,10 +82,9 @@ bool report(const std::string& what, const std::function<std::string()>& check) 
   return wrong.empty();
 }
 
-int run_selftest(const SelftestSettings& settings) {
-  ClientOptions options;
-  options.deadline = std::chrono::milliseconds(static_cast<int64_t>(settings.deadline_s * 1000));
-  TransferQueueClient client(Nodes::read(settings.info_dir), options);
+int run_selftest(const ClientSettings& settings) {
+  const auto joined = join(settings);
+  TransferQueueClient& client = *joined;
   const std::string partition = fmt::format("tq_selftest_{:08x}", std::random_device{}());
   bool all = true;
   for (const auto& [name, column] : selftest_columns()) {
@@ -103,19 +98,14 @@ int run_selftest(const SelftestSettings& settings) {
 }  // namespace
 
 Run add_selftest(CLI::App& program) {
-  auto settings = std::make_shared<SelftestSettings>();
+  auto settings = std::make_shared<ClientSettings>();
   CLI::App* command = program.add_subcommand(
       "selftest",
       "Write, read, compare and clear every kind of column on running nodes, in a partition of its "
       "own. One line a kind; exit status 0 only if all came back as they were.");
-  command->add_option("--info-dir", settings->info_dir, "Folder with the nodes' addresses")
-      ->required()
-      ->type_name("DIR");
-  command->add_option("--deadline", settings->deadline_s, "Seconds a call may take")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  add_client_options(*command, *settings)->required();
   command->footer("Example: tq selftest --info-dir /run/tq");
-  return [settings] { return run_selftest(*settings); };
+  return [settings] { return reaching([&] { return run_selftest(*settings); }); };
 }
 
 }  // namespace tq::cli

@@ -24,6 +24,7 @@ void advance_port(runtime::NodeOptions& options, const runtime::Node& started) {
 }
 
 int run_up(const UpSettings& settings) {
+  block_stop_signals();
   runtime::NodeOptions options = to_node_options(settings.nodes);
   prepare_info_dir(settings.info_dir);
   const auto controller = start_controller(settings.nodes, options);
