@@ -27,6 +27,9 @@ struct Limits {
   size_t nodes_per_byte_max = 64;
   /// Values that a message may become whatever its size, for small ones that share much.
   size_t nodes_free = 65536;
+  /// Bytes of text that references to shared texts may unfold to: each reference is a copy. A text
+  /// that came in once each is bound by header_bytes_max alone.
+  size_t shared_text_bytes_max = size_t{192} << 20;
   /// Dimensions of a tensor: torch itself stops at 64.
   size_t dimensions_max = 64;
   /// Rows (global indexes, keys) a request names.

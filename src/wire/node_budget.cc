@@ -12,7 +12,8 @@ namespace tq::wire {
 NodeBudget::NodeBudget(size_t size_bytes, const Limits& limits) noexcept {
   const size_t growth = limits.nodes_free + limits.nodes_per_byte_max * size_bytes;
   max_ = left_ = std::min(limits.nodes_max, growth);
-  text_max_ = text_left_ = std::min(limits.header_bytes_max, kTextBytesANode * growth);
+  text_max_ = text_left_ =
+      std::max(size_bytes, std::min(limits.shared_text_bytes_max, kTextBytesANode * growth));
 }
 
 void NodeBudget::take(size_t nodes) {

@@ -16,8 +16,8 @@ class NodeBudget {
 
   /// Throws Error(kDecode) when there are fewer left.
   void take(size_t nodes);
-  /// The bytes of a value that is a text: each reference to it copies them. All together may be as
-  /// long as the longest header, so what came in as one copy each always passes.
+  /// The bytes of a value that is a text: each reference to it copies them. What came in as one
+  /// copy each always passes.
   void take_text(size_t size_bytes);
 
  private:
