@@ -58,6 +58,20 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
       ->capture_default_str()
       ->check(CLI::Range(1, 65535))
       ->envname("TQ_STORAGE_ZMQ_BACKLOG");
+  command
+      .add_option("--warn-seconds", s.heavy.seconds,
+                  "Log a warning for a request that takes this long, for others wait meanwhile")
+      ->capture_default_str()
+      ->check(seconds())
+      ->type_name("SECONDS")
+      ->envname("TQ_STORAGE_SLOW_REQUEST_SECONDS");
+  command
+      .add_option("--warn-payload-mib", s.heavy.payload_mib,
+                  "Log a warning for a request of this many MiB, received and replied together")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("MIB")
+      ->envname("TQ_STORAGE_LARGE_PAYLOAD_MB");
 }
 
 void add_controller_options(CLI::App& command, NodeSettings& s) {
@@ -110,6 +124,7 @@ runtime::NodeOptions to_node_options(const NodeSettings& s) {
   runtime::NodeOptions options;
   options.bind = runtime::BindAddress::parse(s.bind);
   options.backlog = s.backlog;
+  options.heavy = s.heavy;
   if (!s.advertise.empty()) {
     options.advertise = advertised_host(s.advertise);
   } else if (options.bind.is_wildcard()) {

@@ -17,6 +17,7 @@ struct NodeSettings {
   std::string bind = "127.0.0.1";
   std::string advertise;
   int backlog = 4096;
+  runtime::HeavyRequest heavy;
 
   // The defaults of a role's settings stand with the role.
   controller::ControllerConfig controller;

@@ -26,8 +26,9 @@ constexpr size_t kSentenceBytesMax = 2000;
 
 }  // namespace
 
-EventLoop::EventLoop(Actor& actor, std::vector<RouterSocket> sockets, const wire::Limits& limits)
-    : actor_(actor), sockets_(std::move(sockets)), limits_(limits) {}
+EventLoop::EventLoop(Actor& actor, std::vector<RouterSocket> sockets, const wire::Limits& limits,
+                     const HeavyRequest& heavy)
+    : actor_(actor), sockets_(std::move(sockets)), limits_(limits), heavy_(heavy) {}
 
 void EventLoop::stop() noexcept {
   stopping_ = true;
@@ -66,6 +67,8 @@ void EventLoop::serve(RouterSocket& socket) {
 
 void EventLoop::serve_one(RouterSocket& socket, Incoming incoming) {
   Pending pending{&socket, std::move(incoming.identity), {}, {}, {}};
+  for (const wire::Slice& frame : incoming.frames) pending.bytes += frame.size;
+  const TimePoint received = now();
   Result<wire::Envelope> decoded = wire::decode(incoming.frames, limits_);
   incoming.frames.clear();  // what a row does not keep is freed before the reply is made
   if (!decoded) {
@@ -74,9 +77,14 @@ void EventLoop::serve_one(RouterSocket& socket, Incoming incoming) {
                  printable(decoded.error().what(), kSentenceBytesMax));
     return send(pending, actor_.undecodable(decoded.error()));
   }
-  pending.request = Request{std::move(*decoded), now()};
+  pending.request = Request{std::move(*decoded), received};
   Outcome outcome = handle(pending.request);
-  if (!settle(pending, std::move(outcome))) keep_waiting(std::move(pending));
+  const bool replies = std::holds_alternative<Reply>(outcome);
+  if (!settle(pending, std::move(outcome))) {
+    keep_waiting(std::move(pending));
+  } else if (replies) {
+    warn_if_heavy(pending);
+  }
   retry_waiting();
 }
 
@@ -126,16 +134,26 @@ void EventLoop::keep_waiting(Pending pending) {
   send(pending, actor_.refused(pending.request, error));
 }
 
-void EventLoop::send(const Pending& pending, Reply reply) {
+void EventLoop::send(Pending& pending, Reply reply) {
   if (reply.frames.empty()) {  // would leave the socket in the middle of a message
     reply = actor_.refused(pending.request, Error(ErrorCode::kInternal, "the reply has no frames"));
   }
+  for (const wire::Slice& frame : reply.frames) pending.bytes += frame.size;
   const SendResult result = pending.socket->send(pending.identity, std::move(reply.frames));
   if (result == SendResult::kSent) return;
   spdlog::info("{}: no reply to '{}' ({}): {}", actor_.id(), printable(pending.identity),
                printable(pending.request.envelope.request_type),
                result == SendResult::kPeerGone ? "it is gone" : "it does not read its replies");
   if (reply.undo) reply.undo();
+}
+
+void EventLoop::warn_if_heavy(const Pending& pending) const {
+  const std::chrono::duration<double> took = now() - pending.request.received_at;
+  const double mebibytes = static_cast<double>(pending.bytes) / (1 << 20);
+  if (took.count() < heavy_.seconds && mebibytes < heavy_.payload_mib) return;
+  spdlog::warn("{}: heavy {} from '{}': {:.1f} MiB, {:.3f} s", actor_.id(),
+               printable(pending.request.envelope.request_type), printable(pending.identity),
+               mebibytes, took.count());
 }
 
 void EventLoop::start_job(Pending pending, Job job) {
@@ -147,9 +165,10 @@ void EventLoop::start_job(Pending pending, Job job) {
       make_reply = [error = std::current_exception()]() -> Reply { std::rethrow_exception(error); };
     }
     const std::lock_guard lock(finished_mutex_);
-    finished_.push_back([this, pending = std::move(pending), make_reply = std::move(make_reply)] {
-      send(pending, guarded<Reply>(pending.request, make_reply));
-    });
+    finished_.push_back(
+        [this, pending = std::move(pending), make_reply = std::move(make_reply)]() mutable {
+          send(pending, guarded<Reply>(pending.request, make_reply));
+        });
     wakeup_.notify();
   });
 }
@@ -194,7 +213,7 @@ void EventLoop::expire_waiting() {
 // Controller requests have no time-out at the client: who waits here would wait for ever.
 void EventLoop::refuse_waiting() {
   const Error error(ErrorCode::kUnavailable, "the node is stopping");
-  for (const Pending& pending : waiting_) send(pending, actor_.refused(pending.request, error));
+  for (Pending& pending : waiting_) send(pending, actor_.refused(pending.request, error));
   waiting_.clear();
 }
 

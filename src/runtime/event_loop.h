@@ -15,13 +15,20 @@
 
 namespace tq::runtime {
 
+/// From where on one request earns a line in the log: it holds up all others of its node.
+struct HeavyRequest {
+  double seconds = 5;
+  double payload_mib = 256;  // received and replied together
+};
+
 /// Serves one actor on its sockets: poll, receive, decode, handle, encode, send. Every decodable
 /// request gets exactly one reply, also one that still waits when the loop is stopped (not one
 /// whose job has not ended then); one that cannot be decoded gets the actor's error reply; nothing
 /// a peer sends ends the loop. Owns the sockets; run() and everything it calls stay on one thread.
 class EventLoop {
  public:
-  EventLoop(Actor& actor, std::vector<RouterSocket> sockets, const wire::Limits& limits);
+  EventLoop(Actor& actor, std::vector<RouterSocket> sockets, const wire::Limits& limits,
+            const HeavyRequest& heavy);
 
   /// Serves until stop(), then closes the sockets. Blocks. Once only.
   void run();
@@ -36,6 +43,7 @@ class EventLoop {
     Request request;
     std::string topic;
     TimePoint deadline;
+    size_t bytes = 0;  // received, and later replied, with it
   };
 
   void serve(RouterSocket& socket);
@@ -47,7 +55,8 @@ class EventLoop {
   /// Sends a reply, starts a job, or returns false when the request must wait.
   bool settle(Pending& pending, Outcome outcome);
   void keep_waiting(Pending pending);
-  void send(const Pending& pending, Reply reply);
+  void send(Pending& pending, Reply reply);
+  void warn_if_heavy(const Pending& pending) const;
   void start_job(Pending pending, Job job);
   void finish_jobs();
   void retry_waiting();
@@ -58,6 +67,7 @@ class EventLoop {
   Actor& actor_;
   std::vector<RouterSocket> sockets_;
   wire::Limits limits_;
+  HeavyRequest heavy_;
   std::list<Pending> waiting_;  // in order of arrival
   std::atomic<bool> stopping_{false};
   Wakeup wakeup_;

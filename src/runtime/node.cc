@@ -26,7 +26,7 @@ Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
     info_.ports.emplace_back(name, sockets.back().port());
     if (address.port != 0) ++address.port;
   }
-  loop_ = std::make_unique<EventLoop>(*actor_, std::move(sockets), options.limits);
+  loop_ = std::make_unique<EventLoop>(*actor_, std::move(sockets), options.limits, options.heavy);
   thread_ = std::thread([this] {
     try {
       loop_->run();

@@ -17,6 +17,7 @@ struct NodeOptions {
   std::string advertise;  // the IP address that peers are told; the bound one when empty
   int backlog = 4096;     // connections that may wait to be accepted: trainers connect all at once
   int io_threads = 1;
+  HeavyRequest heavy;
   wire::Limits limits;
 };
 

@@ -169,7 +169,8 @@ class Loop {
     std::vector<runtime::RouterSocket> sockets;
     sockets.emplace_back(context_, "socket", runtime::BindAddress{}, 16, limits);
     endpoint_ = tcp_endpoint("127.0.0.1", sockets[0].port());
-    loop_ = std::make_unique<runtime::EventLoop>(actor, std::move(sockets), limits);
+    loop_ = std::make_unique<runtime::EventLoop>(actor, std::move(sockets), limits,
+                                                 runtime::HeavyRequest{});
     thread_ = std::thread([this] { loop_->run(); });
   }
   ~Loop() { stop(); }

@@ -128,7 +128,7 @@ def test_wrong_usage(tmp_path, args):
 
 @pytest.mark.parametrize("name", [
     "TQ_PRE_ALLOC_SAMPLE_NUM", "TQ_CONTROLLER_GET_METADATA_TIMEOUT", "TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL",
-    "TQ_STORAGE_ZMQ_BACKLOG", "TQ_LOGGING_LEVEL",
+    "TQ_STORAGE_ZMQ_BACKLOG", "TQ_LOGGING_LEVEL", "TQ_STORAGE_SLOW_REQUEST_SECONDS", "TQ_STORAGE_LARGE_PAYLOAD_MB",
 ])
 def test_wrong_environment_variable(tmp_path, name):
     result = run("up", "--info-dir", tmp_path, env={name: "nonsense"})
@@ -310,6 +310,17 @@ def test_log_levels_by_their_python_names(tq, tmp_path, level, logged):
         assert ZMQMessage.deserialize(peer.recv_multipart(copy=False)).request_type == ZMQRequestType.REQUEST_ERROR
     status, _, error = node.end()
     assert (status, bool(error)) == (OK, logged), error
+
+
+@pytest.mark.parametrize("variable, warned", [
+    ({}, False), ({"TQ_STORAGE_LARGE_PAYLOAD_MB": "0.5"}, True), ({"TQ_STORAGE_SLOW_REQUEST_SECONDS": "0"}, True)])
+def test_heavy_requests_are_logged(tq, tmp_path, variable, warned):
+    node = tq("up", "--units", "1", "--info-dir", tmp_path, env=variable)
+    client = connect(str(tmp_path / "controller.json"), [str(tmp_path / "storage-0.json")])
+    meta = client.kv_retrieve_meta(keys=["a"], partition_id="p", create=True)
+    client.put(TensorDict({"x": torch.ones(1, 1 << 18)}, batch_size=[1]), meta)  # 1 MiB
+    _, _, error = node.end()
+    assert ("heavy PUT" in error and "1.0 MiB" in error) == warned, error
 
 
 def test_capacity(tq, tmp_path):
