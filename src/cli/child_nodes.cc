@@ -62,13 +62,27 @@ ChildNodes::ChildNodes(int units) : info_dir_(new_folder()) {
 }
 
 ChildNodes::~ChildNodes() {
-  if (process_ > 0) {
-    ::kill(process_, SIGTERM);
-    while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-  }
+  end_process();
   std::error_code ignored;
   std::filesystem::remove_all(info_dir_, ignored);
+}
+
+int ChildNodes::end_process() noexcept {
+  if (process_ <= 0) return 0;
+  int status = 0;
+  ::kill(process_, SIGTERM);
+  while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
+  }
+  process_ = -1;
+  return status;
+}
+
+void ChildNodes::stop() {
+  if (const int status = end_process(); status != 0) {
+    throw Error(ErrorCode::kInternal,
+                fmt::format("the nodes ended with {} {}", WIFSIGNALED(status) ? "signal" : "status",
+                            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
+  }
 }
 
 }  // namespace tq::cli

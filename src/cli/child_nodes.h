@@ -20,8 +20,12 @@ class ChildNodes {
   ChildNodes& operator=(const ChildNodes&) = delete;
 
   const std::filesystem::path& info_dir() const noexcept { return info_dir_; }
+  /// Ends them. Throws Error(kInternal) when they did not end well.
+  void stop();
 
  private:
+  int end_process() noexcept;
+
   std::filesystem::path info_dir_;
   pid_t process_ = -1;
 };

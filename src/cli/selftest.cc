@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <random>
 
+#include "cli/child_nodes.h"
 #include "cli/client_options.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
@@ -82,7 +84,9 @@ bool report(const std::string& what, const std::function<std::string()>& check) 
   return wrong.empty();
 }
 
-int run_selftest(const ClientSettings& settings) {
+int run_selftest(ClientSettings settings) {
+  std::optional<ChildNodes> nodes;
+  if (settings.info_dir.empty()) settings.info_dir = nodes.emplace(2).info_dir();
   const auto joined = join(settings);
   TransferQueueClient& client = *joined;
   const std::string partition = fmt::format("tq_selftest_{:08x}", std::random_device{}());
@@ -92,6 +96,7 @@ int run_selftest(const ClientSettings& settings) {
   }
   all &= report("tags", [&] { return check_tags(client, partition); });
   client.clear_partition(partition);
+  if (nodes) nodes->stop();
   return all ? kOk : kFailed;
 }
 
@@ -103,7 +108,8 @@ Run add_selftest(CLI::App& program) {
       "selftest",
       "Write, read, compare and clear every kind of column on running nodes, in a partition of its "
       "own. One line a kind; exit status 0 only if all came back as they were.");
-  add_client_options(*command, *settings)->required();
+  add_client_options(*command, *settings)
+      ->description("Folder with the addresses of the nodes to test (default: starts its own)");
   command->footer("Example: tq selftest --info-dir /run/tq");
   return [settings] { return reaching([&] { return run_selftest(*settings); }); };
 }
