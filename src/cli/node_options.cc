@@ -67,8 +67,8 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
       ->envname("TQ_STORAGE_SLOW_REQUEST_SECONDS");
   command
       .add_option("--warn-payload-mib", s.heavy.payload_mib,
-                  "Log a warning for a request of this many MiB, received and replied together")
-      ->capture_default_str()
+                  "Log a warning for a request of this many MiB, received and replied together; "
+                  "none unless given")
       ->check(CLI::NonNegativeNumber)
       ->type_name("MIB")
       ->envname("TQ_STORAGE_LARGE_PAYLOAD_MB");

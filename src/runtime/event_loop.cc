@@ -150,7 +150,8 @@ void EventLoop::send(Pending& pending, Reply reply) {
 void EventLoop::warn_if_heavy(const Pending& pending) const {
   const std::chrono::duration<double> took = now() - pending.request.received_at;
   const double mebibytes = static_cast<double>(pending.bytes) / (1 << 20);
-  if (took.count() < heavy_.seconds && mebibytes < heavy_.payload_mib) return;
+  const bool large = heavy_.payload_mib && mebibytes >= *heavy_.payload_mib;
+  if (took.count() < heavy_.seconds && !large) return;
   spdlog::warn("{}: heavy {} from '{}': {:.1f} MiB, {:.3f} s", actor_.id(),
                printable(pending.request.envelope.request_type), printable(pending.identity),
                mebibytes, took.count());

@@ -5,6 +5,7 @@
 #include <functional>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace tq::runtime {
 /// From where on one request earns a line in the log: it holds up all others of its node.
 struct HeavyRequest {
   double seconds = 5;
-  double payload_mib = 256;  // received and replied together
+  std::optional<double> payload_mib;  // received and replied together; nothing: any size is fine
 };
 
 /// Serves one actor on its sockets: poll, receive, decode, handle, encode, send. Every decodable
