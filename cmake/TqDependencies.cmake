@@ -26,6 +26,15 @@ if(TQ_USE_MIMALLOC)
   endif()
 endif()
 
+# tq_use_mimalloc(TARGET): first on the link line, so that malloc itself is replaced, libzmq's included. Call it
+# before other libraries are linked.
+function(tq_use_mimalloc target)
+  if(MIMALLOC_LIBRARY)
+    target_link_libraries(${target} PRIVATE -Wl,--no-as-needed ${MIMALLOC_LIBRARY} -Wl,--as-needed)
+    target_compile_definitions(${target} PRIVATE TQ_HAVE_MIMALLOC)
+  endif()
+endfunction()
+
 if(TQ_BUILD_TESTS)
   # Catch2 2 is Debian 12's, Catch2 3 everybody else's; tests/support/catch.h hides the difference.
   find_package(Catch2 REQUIRED)

@@ -31,11 +31,8 @@ struct Slice {
   /// A Slice of a fresh copy, for bytes whose present owner must not be pinned.
   static Slice copy_of(std::string_view bytes) { return own(std::string(bytes)); }
   /// Uninitialised memory to be filled once by the caller through the returned pointer.
-  static std::pair<Slice, std::byte*> allocate(size_t size) {
-    std::shared_ptr<std::byte[]> block(new std::byte[size]);
-    std::byte* start = block.get();
-    return {Slice{start, size, std::move(block)}, start};
-  }
+  /// From 1 MiB on it comes from memory that earlier transfers left warm. Throws std::bad_alloc.
+  static std::pair<Slice, std::byte*> allocate(size_t size);
 };
 
 /// The frames of one message without the identity: header first, then the buffers.

@@ -20,7 +20,8 @@ const fs::path kRoot = TQ_SOURCE_DIR;
 
 // A room and the rooms whose headers it may include, besides its own.
 const std::map<std::string, std::set<std::string>> kMayKnow = {
-    {"wire", {}},
+    {"memory", {}},
+    {"wire", {"memory"}},
     {"runtime", {"wire"}},
     {"controller", {"wire", "runtime"}},
     {"storage", {"wire", "runtime"}},

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "transfer_queue/kv.h"
+
+/// Workloads of the C++ client on running nodes; each returns its figures as one JSON object.
+/// Seconds and microseconds are wall time, medians and percentiles are over single calls.
+namespace tq::bench {
+
+using Json = nlohmann::ordered_json;
+
+/// One key at a time with a tensor of `bytes`: put, look-up, get.
+Json latency(TransferQueueClient& client, int count, size_t bytes);
+
+/// Threads that share one client put single keys for some seconds.
+Json writers(TransferQueueClient& client, int threads, double seconds, size_t bytes);
+
+/// A trainer's load, as an RL trainer makes it: threads put samples of 12 columns and a tag,
+/// a reader lists all keys every 0.5 s; at the end it gets four columns of all samples.
+Json load(TransferQueueClient& client, int threads, int samples, int tokens);
+
+/// Small puts one after the other while other threads put large batches all the time.
+Json mixed(TransferQueueClient& client, int count, size_t batch_bytes);
+
+/// Batches of the same size in rows of 1 KiB to 16 MiB.
+Json rows(TransferQueueClient& client, size_t batch_bytes);
+
+/// A partition of many keys: register, list, clear.
+Json keys(TransferQueueClient& client, int count);
+
+}  // namespace tq::bench
