@@ -10,6 +10,7 @@
 #include "cli/exit_code.h"
 #include "cli/file_limit.h"
 #include "cli/logging.h"
+#include "cli/warm_memory.h"
 #include "transfer_queue/error.h"
 
 namespace tq::cli {
@@ -90,6 +91,7 @@ int run(int argc, char** argv) {
 }  // namespace tq::cli
 
 int main(int argc, char** argv) {
+  tq::cli::keep_memory_warm();
   try {
     return tq::cli::run(argc, argv);
   } catch (const tq::Error& error) {
