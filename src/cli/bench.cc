@@ -33,6 +33,7 @@ struct BenchSettings {
   int runs = 3;
   int units = 2;
   bool dense = false;
+  bool rows = false;
   bool json = false;
 };
 
@@ -80,7 +81,10 @@ uint64_t tensor_bytes(const Batch& batch) {
 
 // One warming run, then the measured ones. What is timed is what bench/python/put_get.py times: the
 // look-up of the keys and the transfer, with contiguous columns at the end.
-Seconds measure(TransferQueueClient& client, const BenchSize& size, const Batch& batch, int runs) {
+Seconds measure(TransferQueueClient& client, const BenchSize& size, const Batch& batch,
+                const BenchSettings& s) {
+  const int runs = s.runs;
+  const GetForm form = s.rows ? GetForm::kRows : GetForm::kContiguous;
   std::vector<std::string> keys;
   for (int64_t i = 0; i < size.batch; ++i) keys.push_back(fmt::format("k{}", i));
   const uint32_t salt = std::random_device{}();
@@ -94,7 +98,7 @@ Seconds measure(TransferQueueClient& client, const BenchSize& size, const Batch&
     const double put = timed([&] { kv_batch_put(client, keys, partition, batch); });
     progress.next(label + ", GET");
     Batch got;
-    const double get = timed([&] { got = kv_batch_get(client, keys, partition); });
+    const double get = timed([&] { got = kv_batch_get(client, keys, partition, {}, form); });
     check_equal(batch, got);
     got = Batch();
     const double clear = timed([&] { client.clear_partition(partition); });
@@ -168,7 +172,7 @@ int run_bandwidth(BenchSettings s) {
   if (!s.json) print_row({"size", "rows x len x cols", "tensors", "PUT", "", "GET", ""});
   for (const BenchSize& size : sizes) {
     const Batch batch = bench_batch(size, s.dense);
-    print_result(s, size, tensor_bytes(batch), measure(*client, size, batch, s.runs));
+    print_result(s, size, tensor_bytes(batch), measure(*client, size, batch, s));
   }
   return kOk;
 }
@@ -217,6 +221,9 @@ Run add_bench(CLI::App& program) {
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   command->add_flag("--dense", s.dense, "Every column dense (default: every second one ragged)");
+  command->add_flag(
+      "--rows", s.rows,
+      "GET ends with the rows where they were received (default: contiguous columns)");
   command->add_flag("--json", s.json, "One JSON line a size in place of the table");
   command->footer("Example: tq bench bandwidth --size medium --runs 5");
   return [settings] { return reaching([&] { return run_bandwidth(*settings); }); };
