@@ -2,7 +2,7 @@
 # Debian's packages (scripts/install-deps lists them); each becomes one imported target.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
+pkg_check_modules(TQ_ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
 find_path(CPPZMQ_INCLUDE zmq.hpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
@@ -17,7 +17,7 @@ target_compile_definitions(tq_msgpack INTERFACE MSGPACK_NO_BOOST)
 
 add_library(tq_zmq INTERFACE)
 target_include_directories(tq_zmq SYSTEM INTERFACE ${CPPZMQ_INCLUDE})
-target_link_libraries(tq_zmq INTERFACE PkgConfig::ZMQ)
+target_link_libraries(tq_zmq INTERFACE PkgConfig::TQ_ZMQ)
 
 if(TQ_USE_MIMALLOC)
   find_library(MIMALLOC_LIBRARY mimalloc)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# What find_package(TransferQueue) finds, in the build tree (CMAKE_PREFIX_PATH=build/release) and after
+# `cmake --install build/release --prefix P` (CMAKE_PREFIX_PATH=P): TransferQueue::core and, where libtorch was found,
+# TransferQueue::torch. A program built with sanitizers cannot use archives without, nor the other way round, so there
+# is no package of such a build.
+if(TQ_SANITIZE)
+  message(STATUS "no CMake package: this is a build with sanitizers")
+  return()
+endif()
+
+include(CMakePackageConfigHelpers)
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/TransferQueue)
+set(build_folder ${CMAKE_BINARY_DIR}/cmake)
+
+configure_package_config_file(cmake/TransferQueueConfig.cmake.in
+                              ${build_folder}/TransferQueueConfig.cmake
+                              INSTALL_DESTINATION ${package_folder}
+                              NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(${build_folder}/TransferQueueConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+configure_file(cmake/TransferQueueFindTorch.cmake ${build_folder} COPYONLY)
+foreach(file IN ITEMS Config ConfigVersion FindTorch)
+  install(FILES ${build_folder}/TransferQueue${file}.cmake DESTINATION ${package_folder})
+endforeach()
+
+function(tq_export target set)
+  install(TARGETS ${target} EXPORT ${set} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT ${set} NAMESPACE TransferQueue:: DESTINATION ${package_folder})
+  export(EXPORT ${set} NAMESPACE TransferQueue:: FILE ${build_folder}/${set}.cmake)
+endfunction()
+
+tq_export(tq_core TransferQueueCore)
+set(no_torch_header PATTERN torch.h EXCLUDE)
+if(TQ_TORCH_DIR)
+  tq_export(tq_torch TransferQueueTorch)
+  set(no_torch_header)
+endif()
+install(DIRECTORY include/transfer_queue DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN *.h PATTERN *.def ${no_torch_header})
+install(TARGETS tq RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
