@@ -31,10 +31,12 @@ endfunction()
 # aborts at its start.
 function(tq_import_torch folder)
   set(named "$CACHE{Torch_DIR}")
-  foreach(cached IN ITEMS Torch_DIR Caffe2_DIR TORCH_LIBRARY c10_LIBRARY kineto_LIBRARY)
+  foreach(cached IN ITEMS Torch_DIR TORCH_LIBRARY c10_LIBRARY kineto_LIBRARY)
     unset(${cached} CACHE)  # an earlier run may have found another libtorch
   endforeach()
-  get_filename_component(Caffe2_DIR ${folder}/../Caffe2 ABSOLUTE)  # else the system's, if there is one
+  # Else TorchConfig.cmake takes the system's, if there is one, now and in a later find_package(Torch).
+  get_filename_component(caffe2 ${folder}/../Caffe2 ABSOLUTE)
+  set(Caffe2_DIR ${caffe2} CACHE PATH "Belongs to the libtorch that is used" FORCE)
   set(CMAKE_MESSAGE_LOG_LEVEL ERROR)  # it warns of static libraries that nobody needs
   find_package(Torch CONFIG QUIET PATHS ${folder} NO_DEFAULT_PATH)
   unset(Torch_DIR CACHE)  # what we chose must not look like the user's wish in the next run
