@@ -3,7 +3,7 @@
 # made; else the system's. Imports it as the target `torch`, which alone carries its compile flags, and sets
 #   TQ_TORCH_DIR      the folder of its TorchConfig.cmake; empty where there is no libtorch, or none is wanted
 #   TQ_TORCH_VERSION  such as 2.13.0
-#   TQ_TORCH_MISSING  why there is none, for the tests that are skipped then
+#   TQ_TORCH_MISSING  why there is none
 include(TransferQueueFindTorch)
 
 # Sets `usable`; if it is false, `refused` says why.
@@ -18,7 +18,7 @@ function(tq_probe_torch folder)
   set(usable TRUE PARENT_SCOPE)
   if(NOT status EQUAL 0)
     string(REGEX REPLACE "^.*CMake Error at [^\n]*\n" "" reason "${errors}")
-    string(REGEX REPLACE "\n\n.*$" "" reason "${reason}")
+    string(REGEX REPLACE "\n(\n|Call Stack).*$" "" reason "${reason}")
     string(REGEX REPLACE "[ \n]+" " " reason "${reason}")
     string(STRIP "${reason}" reason)
     set(usable FALSE PARENT_SCOPE)
@@ -65,3 +65,11 @@ if(TQ_TORCH_DIR)
 else()
   message(STATUS "TransferQueue::torch, its tests and tutorial 02 are left out: ${TQ_TORCH_MISSING}")
 endif()
+
+# Stands in for a test that wants libtorch: shown as skipped where one is wanted but missing, left out where none is.
+function(tq_test_without_torch name label)
+  if(TQ_WITH_TORCH)
+    add_test(NAME ${name} COMMAND sh -c "echo 'skipped: ${TQ_TORCH_MISSING}'; exit 77")
+    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS ${label})
+  endif()
+endfunction()
