@@ -92,7 +92,10 @@ int run_selftest(ClientSettings settings) {
   const std::string partition = fmt::format("tq_selftest_{:08x}", std::random_device{}());
   bool all = true;
   for (const auto& [name, column] : selftest_columns()) {
-    all &= report(name, [&] { return check_column(client, partition, name, column); });
+    // (clang 14 captures no names of a structured binding)
+    all &= report(name, [&, &what = name, &put = column] {
+      return check_column(client, partition, what, put);
+    });
   }
   all &= report("tags", [&] { return check_tags(client, partition); });
   client.clear_partition(partition);
