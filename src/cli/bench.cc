@@ -29,7 +29,7 @@ constexpr uint64_t kCopiesHeld = 4;
 
 struct BenchSettings {
   ClientSettings client;
-  std::string size = "small";
+  std::vector<std::string> sizes = {"small"};
   int runs = 3;
   int units = 2;
   bool dense = false;
@@ -153,14 +153,19 @@ std::string does_not_fit(const BenchSize& size) {
       static_cast<double>(available) / 1e9);
 }
 
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 int run_bandwidth(BenchSettings s) {
   std::vector<BenchSize> sizes;
   for (const BenchSize& size : bench_sizes()) {
-    if (s.size != "all" && s.size != size.name) continue;
+    const bool all = contains(s.sizes, "all");
+    if (!all && !contains(s.sizes, size.name)) continue;
     const std::string reason = does_not_fit(size);
     if (reason.empty()) {
       sizes.push_back(size);
-    } else if (s.size != "all") {
+    } else if (!all) {
       throw Error(ErrorCode::kLimit, reason + "; take a smaller one");
     } else {
       fmt::print(stderr, "left out: {}\n", reason);
@@ -208,7 +213,11 @@ Run add_bench(CLI::App& program) {
                             "run. Every run reads back what it put and compares it.");
   add_client_options(*command, s.client)
       ->description("Folder with the addresses of the nodes to measure (default: starts its own)");
-  command->add_option("--size", s.size, fmt::format("Batch: {}", fmt::join(size_names(), ", ")))
+  command
+      ->add_option("--size", s.sizes,
+                   fmt::format("Batches, with commas between: {}", fmt::join(size_names(), ", ")))
+      ->delimiter(',')
+      ->allow_extra_args(false)
       ->capture_default_str()
       ->check(one_of(size_names()))
       ->type_name("SIZE");
