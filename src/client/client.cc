@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <random>
+#include <unordered_map>
 #include <zmq.hpp>
 
 #include "client/async_threads.h"
@@ -32,7 +33,23 @@ void require_units(const Nodes& nodes) {
   }
 }
 
+void check_partition_ids(const BatchMeta& meta) {
+  if (meta.partition_ids.size() == meta.size() || meta.partition_ids.size() == 1) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("the metadata has {} partition ids for {} samples; give one a sample, or "
+                          "one for all",
+                          meta.partition_ids.size(), meta.size()));
+}
+
+// One a sample, as messages have them; metadata may name a single one for all.
+std::vector<std::string> partition_of_each(const BatchMeta& meta) {
+  check_partition_ids(meta);
+  if (meta.partition_ids.size() == meta.size()) return meta.partition_ids;
+  return std::vector<std::string>(meta.size(), meta.partition_ids[0]);
+}
+
 const std::string& one_partition(const BatchMeta& meta) {
+  check_partition_ids(meta);
   for (const std::string& partition_id : meta.partition_ids) {
     if (partition_id != meta.partition_ids[0]) {
       throw Error(ErrorCode::kInvalidArgument,
@@ -40,17 +57,20 @@ const std::string& one_partition(const BatchMeta& meta) {
                               meta.partition_ids[0], partition_id));
     }
   }
-  return meta.partition_ids.at(0);
+  return meta.partition_ids[0];
 }
 
+// Each partition once, for it is a key of a map.
 wire::PartitionTags tags_by_partition(const BatchMeta& meta) {
+  const std::vector<std::string> partition_ids = partition_of_each(meta);
+  std::unordered_map<std::string_view, size_t> places;
   wire::PartitionTags tags;
   for (size_t i = 0; i < meta.size(); ++i) {
-    if (tags.empty() || tags.back().first != meta.partition_ids[i]) {
-      tags.emplace_back(meta.partition_ids[i], std::vector<std::pair<int64_t, Value>>());
-    }
+    const auto [place, is_new] = places.emplace(partition_ids[i], tags.size());
+    if (is_new) tags.emplace_back(partition_ids[i], std::vector<std::pair<int64_t, Value>>());
     const Value& tag = meta.custom_meta[i];
-    tags.back().second.emplace_back(meta.global_indexes[i], tag.is_nil() ? Value(Map{}) : tag);
+    tags[place->second].second.emplace_back(meta.global_indexes[i],
+                                            tag.is_nil() ? Value(Map{}) : tag);
   }
   return tags;
 }
