@@ -95,7 +95,8 @@ struct TransferQueueClient::Impl {
     std::string reason;
     ErrorCode code = ErrorCode::kInvalidArgument;
     try {
-      const auto ack = controller.ask<wire::NotifyDataUpdateAck>(message, until);
+      const auto ack =
+          controller.ask<wire::NotifyDataUpdateAck>(message, until, controller.notify_socket());
       if (ack.success) return;
       reason = ack.message.value_or(
           "it does not say why; is the partition there, and have the fields the dtype of earlier "
@@ -122,10 +123,7 @@ struct TransferQueueClient::Impl {
 TransferQueueClient::TransferQueueClient(Nodes nodes, ClientOptions options) {
   require_units(nodes);
   impl_ = std::make_unique<Impl>(std::move(nodes), std::move(options));
-  const wire::Handshake handshake{impl_->options.client_id, "TransferQueueClient"};
-  impl_->controller.ask<wire::HandshakeAck>(
-      handshake, Clock::now() + std::min(impl_->options.deadline, kHandshakeMax),
-      "handshake_socket");
+  impl_->controller.handshake(Clock::now() + std::min(impl_->options.deadline, kHandshakeMax));
 }
 
 TransferQueueClient::~TransferQueueClient() = default;
@@ -191,13 +189,16 @@ void TransferQueueClient::set_custom_meta(const BatchMeta& meta) {
 
 void TransferQueueClient::clear_samples(const BatchMeta& meta) {
   if (meta.size() == 0) return;
+  const std::vector<std::string> partition_ids = partition_of_each(meta);
   const manager::Deadline deadline = impl_->deadline();
   // No consumer may find the samples any more before their rows go.
-  impl_->controller.ask<wire::MarkClearingResponse>(
-      wire::MarkClearing{meta.global_indexes, meta.partition_ids}, deadline);
+  if (impl_->controller.knows_mark_clearing(deadline)) {
+    impl_->controller.ask<wire::MarkClearingResponse>(
+        wire::MarkClearing{meta.global_indexes, partition_ids}, deadline);
+  }
   impl_->storage.clear(meta.global_indexes, deadline);
   impl_->controller.ask<wire::ClearMetaResponse>(
-      wire::ClearMeta{meta.global_indexes, meta.partition_ids}, deadline);
+      wire::ClearMeta{meta.global_indexes, partition_ids}, deadline);
 }
 
 void TransferQueueClient::clear_partition(const std::string& partition_id) {
