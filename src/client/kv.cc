@@ -99,7 +99,7 @@ Batch in_form(Batch batch, GetForm form) {
   if (form == GetForm::kRows) return batch;
   Batch contiguous;
   for (const auto& [name, column] : batch.columns()) {
-    if (column.kind() != Column::Kind::kRows) {
+    if (column.kind() != Column::Kind::kRows || !column.has_one_dtype()) {
       contiguous.set(name, column);
     } else {
       contiguous.set(name,
