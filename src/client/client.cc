@@ -86,7 +86,9 @@ struct TransferQueueClient::Impl {
         pool(context,
              fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id, std::random_device{}())),
         controller(nodes.controller, pool, options.client_id),
-        storage(nodes.storage_units, pool, options.client_id) {}
+        storage(nodes.storage_units, pool, options.client_id) {
+    context.set(zmq::ctxopt::max_sockets, kSocketsMax);
+  }
 
   manager::Deadline deadline() const { return Clock::now() + options.deadline; }
 
@@ -107,7 +109,7 @@ struct TransferQueueClient::Impl {
     }
     throw Error(code,
                 fmt::format("the rows of partition '{}' are stored, but the controller did not "
-                            "take the report of them, so no reader sees them as new: {}",
+                            "take the whole report of them: {}",
                             message.partition_id.value_or(""), reason));
   }
 

@@ -106,7 +106,11 @@ void wait(std::vector<Exchange>& exchanges, Deadline deadline) {
     items.push_back({e.connection->monitor().handle(), 0, ZMQ_POLLIN, 0});
   }
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
-  zmq::poll(items, std::max(left, std::chrono::milliseconds(0)));
+  try {
+    zmq::poll(items, std::max(left, std::chrono::milliseconds(0)));
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;  // a signal that the host program handles: look, wait again
+  }
 }
 
 bool all_answered(const std::vector<Exchange>& exchanges) {
