@@ -20,6 +20,10 @@ using Clock = std::chrono::steady_clock;
 // The handshake's own bound: a wrong address must be told within 5 seconds.
 constexpr std::chrono::milliseconds kHandshakeMax{4'000};
 
+// A connection has three sockets (its own, and two that watch it). libzmq's default of 1023 would
+// end at 42 threads with eight units.
+constexpr int kSocketsMax = 16'384;
+
 std::string drawn_id() { return fmt::format("TQ_CLIENT_{:08x}", std::random_device{}()); }
 
 ClientOptions with_id(ClientOptions options) {
