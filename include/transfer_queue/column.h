@@ -58,6 +58,8 @@ class Column {
   /// Row i of a column of tensors. Requires i < size(); throws Error(kWrongType) for values.
   Tensor row_tensor(size_t i) const;
 
+  /// Whether the rows are tensors of one dtype, so that they fit a jagged tensor.
+  bool has_one_dtype() const;
   /// Whether the rows are tensors of one dtype and shape, so that they fit a dense tensor.
   bool is_uniform() const;
   /// A dense column of the same rows, gathered into one buffer (a dense one is returned as it is).

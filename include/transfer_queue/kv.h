@@ -46,6 +46,7 @@ KVBatchMeta kv_batch_put(TransferQueueClient& client, const std::vector<std::str
 /// How kv_batch_get hands out columns of tensors.
 enum class GetForm {
   kContiguous,  // dense where the rows have one shape; else rows in one buffer, one after the other
+                // (rows of unlike dtypes, which no buffer holds, stay rows)
   kRows,        // each row where it was received: no copy is made
 };
 

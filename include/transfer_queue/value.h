@@ -76,7 +76,7 @@ struct SurrogateStr {
 
 /// What a pickle says about an object, uncalled and unbuilt: inert by construction.
 ///   kGlobal: `module name`;  kCall: `module name` applied to args;  kObject: an instance, its
-///   state.
+///   state. The last two may be given content after they are made, as a list or a dict is.
 struct PyObject {
   enum class Kind : uint8_t { kGlobal, kCall, kObject };
   Kind kind;
@@ -84,6 +84,8 @@ struct PyObject {
   std::string name;
   Array args;
   Array state;  // empty, or the one value that BUILD gave
+  Array items = {};
+  std::vector<std::pair<Value, Value>> entries = {};
 
   bool is(std::string_view wanted_module, std::string_view wanted_name) const {
     return module == wanted_module && name == wanted_name;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <random>
+#include <unordered_map>
 #include <zmq.hpp>
 
 #include "client/async_threads.h"
@@ -19,6 +20,10 @@ using Clock = std::chrono::steady_clock;
 // The handshake's own bound: a wrong address must be told within 5 seconds.
 constexpr std::chrono::milliseconds kHandshakeMax{4'000};
 
+// A connection has three sockets (its own, and two that watch it). libzmq's default of 1023 would
+// end at 42 threads with eight units.
+constexpr int kSocketsMax = 16'384;
+
 std::string drawn_id() { return fmt::format("TQ_CLIENT_{:08x}", std::random_device{}()); }
 
 ClientOptions with_id(ClientOptions options) {
@@ -32,7 +37,23 @@ void require_units(const Nodes& nodes) {
   }
 }
 
+void check_partition_ids(const BatchMeta& meta) {
+  if (meta.partition_ids.size() == meta.size() || meta.partition_ids.size() == 1) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("the metadata has {} partition ids for {} samples; give one a sample, or "
+                          "one for all",
+                          meta.partition_ids.size(), meta.size()));
+}
+
+// One a sample, as messages have them; metadata may name a single one for all.
+std::vector<std::string> partition_of_each(const BatchMeta& meta) {
+  check_partition_ids(meta);
+  if (meta.partition_ids.size() == meta.size()) return meta.partition_ids;
+  return std::vector<std::string>(meta.size(), meta.partition_ids[0]);
+}
+
 const std::string& one_partition(const BatchMeta& meta) {
+  check_partition_ids(meta);
   for (const std::string& partition_id : meta.partition_ids) {
     if (partition_id != meta.partition_ids[0]) {
       throw Error(ErrorCode::kInvalidArgument,
@@ -40,17 +61,20 @@ const std::string& one_partition(const BatchMeta& meta) {
                               meta.partition_ids[0], partition_id));
     }
   }
-  return meta.partition_ids.at(0);
+  return meta.partition_ids[0];
 }
 
+// Each partition once, for it is a key of a map.
 wire::PartitionTags tags_by_partition(const BatchMeta& meta) {
+  const std::vector<std::string> partition_ids = partition_of_each(meta);
+  std::unordered_map<std::string_view, size_t> places;
   wire::PartitionTags tags;
   for (size_t i = 0; i < meta.size(); ++i) {
-    if (tags.empty() || tags.back().first != meta.partition_ids[i]) {
-      tags.emplace_back(meta.partition_ids[i], std::vector<std::pair<int64_t, Value>>());
-    }
+    const auto [place, is_new] = places.emplace(partition_ids[i], tags.size());
+    if (is_new) tags.emplace_back(partition_ids[i], std::vector<std::pair<int64_t, Value>>());
     const Value& tag = meta.custom_meta[i];
-    tags.back().second.emplace_back(meta.global_indexes[i], tag.is_nil() ? Value(Map{}) : tag);
+    tags[place->second].second.emplace_back(meta.global_indexes[i],
+                                            tag.is_nil() ? Value(Map{}) : tag);
   }
   return tags;
 }
@@ -66,7 +90,9 @@ struct TransferQueueClient::Impl {
         pool(context,
              fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id, std::random_device{}())),
         controller(nodes.controller, pool, options.client_id),
-        storage(nodes.storage_units, pool, options.client_id) {}
+        storage(nodes.storage_units, pool, options.client_id) {
+    context.set(zmq::ctxopt::max_sockets, kSocketsMax);
+  }
 
   manager::Deadline deadline() const { return Clock::now() + options.deadline; }
 
@@ -75,7 +101,8 @@ struct TransferQueueClient::Impl {
     std::string reason;
     ErrorCode code = ErrorCode::kInvalidArgument;
     try {
-      const auto ack = controller.ask<wire::NotifyDataUpdateAck>(message, until);
+      const auto ack =
+          controller.ask<wire::NotifyDataUpdateAck>(message, until, controller.notify_socket());
       if (ack.success) return;
       reason = ack.message.value_or(
           "it does not say why; is the partition there, and have the fields the dtype of earlier "
@@ -86,7 +113,7 @@ struct TransferQueueClient::Impl {
     }
     throw Error(code,
                 fmt::format("the rows of partition '{}' are stored, but the controller did not "
-                            "take the report of them, so no reader sees them as new: {}",
+                            "take the whole report of them: {}",
                             message.partition_id.value_or(""), reason));
   }
 
@@ -102,10 +129,7 @@ struct TransferQueueClient::Impl {
 TransferQueueClient::TransferQueueClient(Nodes nodes, ClientOptions options) {
   require_units(nodes);
   impl_ = std::make_unique<Impl>(std::move(nodes), std::move(options));
-  const wire::Handshake handshake{impl_->options.client_id, "TransferQueueClient"};
-  impl_->controller.ask<wire::HandshakeAck>(
-      handshake, Clock::now() + std::min(impl_->options.deadline, kHandshakeMax),
-      "handshake_socket");
+  impl_->controller.handshake(Clock::now() + std::min(impl_->options.deadline, kHandshakeMax));
 }
 
 TransferQueueClient::~TransferQueueClient() = default;
@@ -171,13 +195,16 @@ void TransferQueueClient::set_custom_meta(const BatchMeta& meta) {
 
 void TransferQueueClient::clear_samples(const BatchMeta& meta) {
   if (meta.size() == 0) return;
+  const std::vector<std::string> partition_ids = partition_of_each(meta);
   const manager::Deadline deadline = impl_->deadline();
   // No consumer may find the samples any more before their rows go.
-  impl_->controller.ask<wire::MarkClearingResponse>(
-      wire::MarkClearing{meta.global_indexes, meta.partition_ids}, deadline);
+  if (impl_->controller.knows_mark_clearing(deadline)) {
+    impl_->controller.ask<wire::MarkClearingResponse>(
+        wire::MarkClearing{meta.global_indexes, partition_ids}, deadline);
+  }
   impl_->storage.clear(meta.global_indexes, deadline);
   impl_->controller.ask<wire::ClearMetaResponse>(
-      wire::ClearMeta{meta.global_indexes, meta.partition_ids}, deadline);
+      wire::ClearMeta{meta.global_indexes, partition_ids}, deadline);
 }
 
 void TransferQueueClient::clear_partition(const std::string& partition_id) {

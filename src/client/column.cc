@@ -16,11 +16,14 @@ Tensor cut_row(const Tensor& tensor, size_t i) {
           tensor.data.sub(i * row_bytes, row_bytes)};
 }
 
+bool has_negative(const Shape& shape) {
+  return std::any_of(shape.begin(), shape.end(), [](int64_t d) { return d < 0; });
+}
+
 void check_tensor(const Tensor& tensor) {
-  const bool negative =
-      std::any_of(tensor.shape.begin(), tensor.shape.end(), [](int64_t d) { return d < 0; });
-  if (negative || static_cast<uint64_t>(element_count(tensor.shape)) * dtype_size(tensor.dtype) !=
-                      tensor.data.size) {
+  if (has_negative(tensor.shape) ||
+      static_cast<uint64_t>(element_count(tensor.shape)) * dtype_size(tensor.dtype) !=
+          tensor.data.size) {
     throw Error(
         ErrorCode::kInvalidArgument,
         fmt::format("a tensor of dtype {} and shape [{}] does not fit its {} bytes",
@@ -61,7 +64,8 @@ Column Column::dense(Tensor tensor) {
 
 Column Column::jagged(JaggedTensor tensor) {
   const auto fits = [&](size_t i) {
-    return tensor.offsets[i + 1] - tensor.offsets[i] == element_count(tensor.shapes[i]);
+    return !has_negative(tensor.shapes[i]) &&
+           tensor.offsets[i + 1] - tensor.offsets[i] == element_count(tensor.shapes[i]);
   };
   bool whole = tensor.offsets.size() == tensor.rows() + 1 && tensor.offsets[0] == 0 &&
                tensor.values.shape == Shape{tensor.offsets.back()};
@@ -104,6 +108,13 @@ Tensor Column::row_tensor(size_t i) const {
   if (const auto* jagged = std::get_if<JaggedTensor>(&data_)) return jagged->row(i);
   if (const auto* rows = std::get_if<std::vector<Tensor>>(&data_)) return (*rows)[i];
   throw Error(ErrorCode::kWrongType, "the column holds values, not tensors");
+}
+
+bool Column::has_one_dtype() const {
+  const auto* rows = std::get_if<std::vector<Tensor>>(&data_);
+  if (rows == nullptr) return is_tensor();
+  return std::all_of(rows->begin(), rows->end(),
+                     [&](const Tensor& row) { return row.dtype == rows->front().dtype; });
 }
 
 bool Column::is_uniform() const {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "manager/exchange.h"
@@ -10,7 +13,8 @@
 
 namespace tq::client {
 
-/// Typed requests to the controller. Blocks until the deadline at most; thread-safe.
+/// Typed requests to the controller, ours or Python's of any release. Blocks until the deadline at
+/// most; thread-safe.
 class ControllerClient {
  public:
   /// `controller` must outlive this.
@@ -27,18 +31,30 @@ class ControllerClient {
         {&controller_, socket_name, wire::pack_request(id_, controller_.id, request, extension),
          extension.request_id, RequestMessage::kType.data()},
         deadline);
-    check_type(reply, RequestMessage::kType, ReplyMessage::kType);
+    check_type(reply, RequestMessage::kType, ReplyMessage::kType, socket_name);
     return wire::unpack_body<ReplyMessage>(reply.body, wire::Limits{});
   }
+
+  /// To be called first: joins, and learns whether the controller is one of ours.
+  void handshake(manager::Deadline deadline);
+  /// Where it takes NOTIFY_DATA_UPDATE: Python's up to 0.1.7 have a socket for it alone.
+  const char* notify_socket() const;
+  /// Whether it serves MARK_CLEARING: ours, and Python's from 0.1.10 on. The request thread of
+  /// older ones would end at a type that it does not know, and with it all service.
+  bool knows_mark_clearing(manager::Deadline deadline);
 
  private:
   wire::Envelope exchange(manager::Outgoing request, manager::Deadline deadline);
   void check_type(const wire::Envelope& reply, std::string_view request_type,
-                  std::string_view wanted) const;
+                  std::string_view wanted, const char* socket_name) const;
+  std::string ask_python_version(manager::Deadline deadline);
 
   const ServerInfo& controller_;
   manager::ConnectionPool& pool_;
   const std::string id_;
+  std::atomic<bool> is_ours_{false};
+  std::mutex mutex_;
+  std::optional<bool> knows_mark_clearing_;
 };
 
 }  // namespace tq::client

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "wire/encode.h"
+
 namespace tq {
 namespace {
 
@@ -99,7 +101,7 @@ Batch in_form(Batch batch, GetForm form) {
   if (form == GetForm::kRows) return batch;
   Batch contiguous;
   for (const auto& [name, column] : batch.columns()) {
-    if (column.kind() != Column::Kind::kRows) {
+    if (column.kind() != Column::Kind::kRows || !column.has_one_dtype()) {
       contiguous.set(name, column);
     } else {
       contiguous.set(name,
@@ -134,15 +136,26 @@ std::vector<std::string> all_fields(const BatchMeta& before, const Batch& writte
   return fields;
 }
 
+// Whether two keys of dicts are the same: texts mostly; others when the wire writes them alike.
+bool are_same_key(const Value& a, const Value& b) {
+  const std::string* a_text = a.get_if<std::string>();
+  const std::string* b_text = b.get_if<std::string>();
+  if (a_text != nullptr || b_text != nullptr) {
+    return a_text != nullptr && b_text != nullptr && *a_text == *b_text;
+  }
+  return wire::encode_value(a)[0].view() == wire::encode_value(b)[0].view();
+}
+
 // Python's dict.update: entries of other names stay.
 void update_tag(Value& tag, const Map& changes) {
   if (tag.get_if<Map>() == nullptr) tag = Map{};
   Map& entries = *tag.get_mutable_if<Map>();
   for (const auto& [name, value] : changes) {
-    const std::string* text = name.get_if<std::string>();
-    Value* known = text != nullptr ? tag.find(*text) : nullptr;
-    if (known != nullptr) {
-      *known = value;
+    const auto known = std::find_if(entries.begin(), entries.end(), [&key = name](const auto& e) {
+      return are_same_key(e.first, key);
+    });
+    if (known != entries.end()) {
+      known->second = value;
     } else {
       entries.emplace_back(name, value);
     }

@@ -17,8 +17,17 @@ std::optional<int> unit_number(const std::filesystem::path& file) {
   int number = 0;
   const char* end = stem.data() + stem.size();
   const auto [stop, error] = std::from_chars(stem.data() + kPrefix.size(), end, number);
-  if (error != std::errc() || stop != end) return std::nullopt;
+  if (error != std::errc() || stop != end || number < 0) return std::nullopt;
   return number;
+}
+
+ServerInfo read_node(const std::filesystem::path& file, std::string_view role) {
+  ServerInfo node = ServerInfo::read(file);
+  if (node.role != role) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("{} is the address of a {}, not of a {}",
+                                                         file.string(), node.role, role));
+  }
+  return node;
 }
 
 }  // namespace
@@ -34,14 +43,20 @@ Nodes Nodes::read(const std::filesystem::path& directory) {
                 fmt::format("cannot read the folder {}: {}", directory.string(), error.message()));
   }
   Nodes nodes;
-  nodes.controller = ServerInfo::read(directory / "controller.json");
-  for (const auto& [number, file] : units) nodes.storage_units.push_back(ServerInfo::read(file));
-  if (nodes.storage_units.empty()) {
-    throw Error(
-        ErrorCode::kNotFound,
-        fmt::format("{} has a controller.json but no storage-0.json; start units with 'tq up' "
-                    "or 'tq storage'",
-                    directory.string()));
+  nodes.controller = read_node(directory / "controller.json", ServerInfo::kControllerRole);
+  for (const auto& [number, file] : units) {
+    // Samples go to units by their number: with one left out, all would be looked for elsewhere.
+    if (number != static_cast<int>(nodes.storage_units.size())) break;
+    nodes.storage_units.push_back(read_node(file, ServerInfo::kStorageRole));
+  }
+  if (nodes.storage_units.size() != units.size() || units.empty()) {
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("{} has {} but no storage-{}.json; units are counted from 0 without "
+                            "gaps, 'tq up' and 'tq storage' start them",
+                            directory.string(),
+                            units.empty() ? "a controller.json"
+                                          : units.rbegin()->second.filename().string(),
+                            nodes.storage_units.size()));
   }
   return nodes;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <zmq.hpp>
@@ -14,8 +15,9 @@ namespace tq::manager {
 class Connection {
  public:
   /// Connecting happens in the background; throws Error(kUnavailable) only for an address that
-  /// libzmq does not take.
-  Connection(zmq::context_t& context, const std::string& endpoint, const std::string& identity);
+  /// libzmq does not take, or when there are no more sockets.
+  static std::unique_ptr<Connection> open(zmq::context_t& context, const std::string& endpoint,
+                                          const std::string& identity);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -35,6 +37,7 @@ class Connection {
   zmq::socket_ref monitor() noexcept { return monitor_; }
 
  private:
+  Connection(zmq::context_t& context, const std::string& endpoint, const std::string& identity);
   void read_news();
 
   zmq::socket_t socket_;

@@ -23,7 +23,7 @@ std::unique_ptr<Connection> ConnectionPool::take(const std::string& endpoint) {
     }
     number = opened_++;
   }
-  return std::make_unique<Connection>(context_, endpoint, fmt::format("{}_{}", prefix_, number));
+  return Connection::open(context_, endpoint, fmt::format("{}_{}", prefix_, number));
 }
 
 void ConnectionPool::give_back(const std::string& endpoint,

@@ -25,6 +25,7 @@ struct Exchange {
   std::string endpoint;
   std::unique_ptr<Connection> connection;
   int attempts = 0;
+  bool broke = false;                      // a connection was lost
   Deadline resend_at{};                    // while there is no connection
   Deadline reach_until = Deadline::max();  // for a node that never answered before
   std::optional<Answer> answer;
@@ -64,11 +65,22 @@ void take_reply(ConnectionPool& pool, Exchange& e) {
   }
   if (e.connection->lost()) {
     e.connection.reset();
+    e.broke = true;
     e.resend_at = Clock::now() + kRetryPause;
   }
 }
 
 bool is_unreached(const Exchange& e) { return e.reach_until != Deadline::max(); }
+
+// What the one who reads the error may look at.
+const char* advice(const Exchange& e, bool connected) {
+  if (connected) return "it is connected, but silent; is it stopped, or busier than the deadline?";
+  if (is_unreached(e)) {
+    return "nothing that speaks its protocol is there; is it running, is this its address?";
+  }
+  if (e.broke) return "the connection broke, and nothing answers there now; did it stop?";
+  return "it answered before, but takes no new connection now; did it end, or is it stopped?";
+}
 
 // Why e is given up now, if it is.
 std::optional<Error> reason_to_give_up(Exchange& e, Clock::time_point started, Deadline deadline) {
@@ -79,16 +91,11 @@ std::optional<Error> reason_to_give_up(Exchange& e, Clock::time_point started, D
   if (now < deadline && now < e.reach_until) return std::nullopt;
   const std::chrono::duration<double> waited = now - started;
   const bool connected = e.connection != nullptr && e.connection->reached();
-  const char* advice =
-      "nothing that speaks its protocol is there; is it running, is this its address?";
-  if (!is_unreached(e))
-    advice = "the connection broke, and nothing answers there now; did it stop?";
-  if (connected)
-    advice = "it is connected, but silent; is it stopped, or busier than the deadline?";
-  return Error(connected ? ErrorCode::kTimeout : ErrorCode::kUnavailable,
-               fmt::format("{} did not answer {} within {:.1f} s ({} attempt{}): {}",
-                           describe(*e.request.node, e.request.socket_name), e.request.what,
-                           waited.count(), e.attempts, e.attempts == 1 ? "" : "s", advice));
+  return Error(
+      connected ? ErrorCode::kTimeout : ErrorCode::kUnavailable,
+      fmt::format("{} did not answer {} within {:.1f} s ({} attempt{}): {}",
+                  describe(*e.request.node, e.request.socket_name), e.request.what, waited.count(),
+                  e.attempts, e.attempts == 1 ? "" : "s", advice(e, connected)));
 }
 
 // Waits until something arrives, an attempt is due, or the deadline has passed.
@@ -106,7 +113,11 @@ void wait(std::vector<Exchange>& exchanges, Deadline deadline) {
     items.push_back({e.connection->monitor().handle(), 0, ZMQ_POLLIN, 0});
   }
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
-  zmq::poll(items, std::max(left, std::chrono::milliseconds(0)));
+  try {
+    zmq::poll(items, std::max(left, std::chrono::milliseconds(0)));
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;  // a signal that the host program handles: look, wait again
+  }
 }
 
 bool all_answered(const std::vector<Exchange>& exchanges) {

@@ -10,10 +10,6 @@
 namespace tq::manager {
 namespace {
 
-[[noreturn]] void fail(const std::string& field, const char* what) {
-  throw Error(ErrorCode::kDecode, fmt::format("the reply's field '{}' {}", field, what));
-}
-
 // Something whose [i] is row i: a list, a dense tensor, or (seldom) a nested one.
 size_t length_of(const Value& column) {
   if (const Array* items = column.get_if<Array>()) return items->size();
@@ -49,10 +45,7 @@ Column assemble_field(const std::string& field, const std::vector<RoutingGroup>&
                       std::vector<Value>& parts, size_t rows) {
   std::vector<Value*> columns;
   for (size_t k = 0; k < groups.size(); ++k) {
-    Value* column = parts[k].find(field);
-    if (column == nullptr) fail(field, "is not there");
-    if (length_of(*column) != groups[k].batch_positions.size()) fail(field, "has another length");
-    columns.push_back(column);
+    columns.push_back(parts[k].find(field));
   }
   if (groups.size() == 1) {
     if (const Tensor* whole = columns[0]->get_if<Tensor>()) return Column::dense(*whole);
@@ -66,6 +59,22 @@ Column assemble_field(const std::string& field, const std::vector<RoutingGroup>&
 }
 
 }  // namespace
+
+void check_part(const std::vector<std::string>& fields, const RoutingGroup& group,
+                const Value& part) {
+  for (const std::string& field : fields) {
+    const Value* column = part.find(field);
+    if (column == nullptr) {
+      throw Error(ErrorCode::kDecode, fmt::format("the reply has no field '{}'", field));
+    }
+    const size_t rows = group.batch_positions.size();
+    if (length_of(*column) != rows) {
+      throw Error(ErrorCode::kDecode,
+                  fmt::format("the reply's field '{}' is a {} of {} rows instead of {}", field,
+                              column->kind_name(), length_of(*column), rows));
+    }
+  }
+}
 
 Batch assemble(const std::vector<std::string>& fields, const std::vector<RoutingGroup>& groups,
                std::vector<Value> parts, size_t rows) {

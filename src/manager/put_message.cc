@@ -53,12 +53,14 @@ Shape told_shape(Shape row) { return row.empty() ? Shape{1} : row; }
 wire::FieldUpdate describe(const Column& column, std::span<const int64_t> indexes) {
   wire::FieldUpdate update;
   update.is_nested = false;
-  update.is_non_tensor = !column.is_tensor();
-  if (!column.is_tensor()) return update;
+  // Python has no tensor of rows of unlike dtypes; there they are a stack of values.
+  update.is_non_tensor = !column.has_one_dtype();
+  if (*update.is_non_tensor) return update;
   const Tensor first = column.row_tensor(0);
   update.dtype = dtype_value(first.dtype);
   update.shape = told_shape(first.shape);
-  if (column.is_uniform()) return update;
+  // A jagged column is nested also while its rows are alike, as a jagged tensor is in Python.
+  if (column.kind() != Column::Kind::kJagged && column.is_uniform()) return update;
   update.is_nested = true;
   update.per_sample_shapes.emplace();
   for (size_t i = 0; i < indexes.size(); ++i) {

@@ -15,11 +15,20 @@ namespace {
 
 constexpr const char* kSocket = "put_get_socket";
 constexpr std::string_view kKeyNotFound = "[TQKeyNotFound] ";
+constexpr const char* kLost =
+    " (the unit was restarted since this client joined; what it held before is lost)";
 
 std::string message_of(const wire::Envelope& reply) {
   const Value* message = reply.body.find("message");
   const std::string* text = message != nullptr ? message->get_if<std::string>() : nullptr;
   return text != nullptr ? *text : fmt::format("it answered {}", reply.request_type);
+}
+
+// Units of both languages speak of their capacity when they are full, and name no kind of error.
+ErrorCode code_of(const std::string& message) {
+  const bool is_full = message.find("capacity") != std::string::npos ||
+                       message.find("out of memory") != std::string::npos;
+  return is_full ? ErrorCode::kCapacity : ErrorCode::kInvalidArgument;
 }
 
 // The first few samples of a group, for errors.
@@ -55,13 +64,12 @@ Error StorageManager::refusal(const char* type, const RoutingGroup& group,
   std::string message = message_of(reply);
   const bool missing = message.starts_with(kKeyNotFound);
   if (missing) message.erase(0, kKeyNotFound.size());
-  const char* lost = missing && was_restarted(group.unit)
-                         ? " (the unit was restarted since this client joined; what it held before "
-                           "is lost)"
-                         : "";
-  return Error(missing ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument,
-               fmt::format("{} of {} at {} failed: {}{}", type, samples_of(group),
-                           describe(units_[group.unit], kSocket), message, lost));
+  // A restarted unit knows no field, and units do not call that a missing row.
+  const bool lost = (missing || std::string_view(type) == "GET") && was_restarted(group.unit);
+  if (lost) message += kLost;
+  return Error(lost || missing ? ErrorCode::kNotFound : code_of(message),
+               fmt::format("{} of {} at {} failed: {}", type, samples_of(group),
+                           describe(units_[group.unit], kSocket), message));
 }
 
 std::vector<Answer> StorageManager::ask(const char* type, const char* reply_type, size_t body_keys,
@@ -130,10 +138,16 @@ Batch StorageManager::get(std::span<const int64_t> indexes, const std::vector<st
       },
       deadline);
   std::vector<Value> parts;
-  for (Answer& reply : replies) {
-    Value* data = reply.value().body.find("data");
-    if (data == nullptr) throw Error(ErrorCode::kDecode, "a reply to GET has no 'data'");
-    parts.push_back(std::move(*data));
+  for (size_t k = 0; k < groups.size(); ++k) {
+    Value* data = replies[k].value().body.find("data");
+    parts.push_back(data != nullptr ? std::move(*data) : Value());
+    try {
+      check_part(fields, groups[k], parts.back());
+    } catch (const Error& error) {
+      throw Error(error.code(),
+                  fmt::format("{} answered GET with something else: {}",
+                              describe(units_[groups[k].unit], kSocket), error.what()));
+    }
   }
   return assemble(fields, groups, std::move(parts), indexes.size());
 }

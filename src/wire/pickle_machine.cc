@@ -145,8 +145,34 @@ std::vector<PickleMachine::NodeId> PickleMachine::pop_count(size_t count) {
   return ids;
 }
 
+void PickleMachine::set_part(NodeId object, Part part, NodeId id) {
+  std::vector<NodeId>& parts = nodes_[object].children;
+  if (parts.size() <= part) parts.resize(part + 1, kUnset);
+  parts[part] = id;
+}
+
+std::optional<PickleMachine::NodeId> PickleMachine::part(const Node& object, Part part) const {
+  if (object.children.size() <= part || object.children[part] == kUnset) return std::nullopt;
+  return object.children[part];
+}
+
+// The list or dict of what an object is given after it is made.
+PickleMachine::NodeId PickleMachine::content_of(NodeId object, Kind kind) {
+  const Part place = kind == Kind::kList ? kItems : kEntries;
+  if (const std::optional<NodeId> known = part(nodes_[object], place)) return *known;
+  const NodeId id = add(kind);
+  set_part(object, place, id);
+  return id;
+}
+
 void PickleMachine::extend_top(Kind kind, std::vector<NodeId> children, const char* opcode) {
-  Node& node = nodes_[top()];
+  NodeId id = top();
+  const bool is_object = nodes_[id].kind == Kind::kCall || nodes_[id].kind == Kind::kObject;
+  // Of the classes that must be understood none is made in this way.
+  if (is_object && kind != Kind::kSet && unknown_names_ == UnknownNames::kKeep) {
+    id = content_of(id, kind);
+  }
+  Node& node = nodes_[id];
   if (node.kind != kind) fail(fmt::format("{} on something that is no such container", opcode));
   if (kind == Kind::kDict && children.size() % 2 != 0) fail("a dict has a key without a value");
   if (node.children.size() + children.size() > limits_.nodes_max) {
@@ -366,11 +392,9 @@ bool PickleMachine::step_object(uint8_t opcode) {
       return apply(Kind::kObject), true;
     case op::kBuild: {
       const NodeId state = pop();
-      Node& node = nodes_[top()];
-      if (node.kind != Kind::kCall && node.kind != Kind::kObject) fail("BUILD on plain data");
-      node.children.resize(1);
-      node.children.push_back(state);
-      return true;
+      const Kind kind = nodes_[top()].kind;
+      if (kind != Kind::kCall && kind != Kind::kObject) fail("BUILD on plain data");
+      return set_part(top(), kState, state), true;
     }
     case op::kBinPersId: {
       // torch's storages; the tuple that names one stands for it (wire/torch_pickle.h reads it).
@@ -425,16 +449,8 @@ Value PickleMachine::unfold(NodeId id, size_t depth) {
     case Kind::kSet:
     case Kind::kFrozenSet:
       return Value(unfold_set(node, depth + 1));
-    case Kind::kDict: {
-      budget_.take(node.children.size());
-      Map map;
-      map.reserve(node.children.size() / 2);
-      for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
-        Value key = unfold_key(node.children[i], depth + 1);
-        map.emplace_back(std::move(key), unfold(node.children[i + 1], depth + 1));
-      }
-      return Value(std::move(map));
-    }
+    case Kind::kDict:
+      return Value(unfold_entries(node, depth + 1));
     case Kind::kCall:
     case Kind::kObject:
       break;
@@ -442,16 +458,33 @@ Value PickleMachine::unfold(NodeId id, size_t depth) {
   return unfold_applied(node, depth);
 }
 
+Map PickleMachine::unfold_entries(const Node& node, size_t depth) {
+  budget_.take(node.children.size());
+  Map map;
+  map.reserve(node.children.size() / 2);
+  for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
+    Value key = unfold_key(node.children[i], depth);
+    map.emplace_back(std::move(key), unfold(node.children[i + 1], depth));
+  }
+  return map;
+}
+
 Value PickleMachine::unfold_applied(const Node& node, size_t depth) {
   const PyObject& global = *node.leaf.get_if<PyObject>();
   PyObject applied{node.kind == Kind::kCall ? PyObject::Kind::kCall : PyObject::Kind::kObject,
                    global.module,
                    global.name,
-                   unfold_all(nodes_[node.children[0]].children, depth + 1),
+                   unfold_all(nodes_[node.children[kArguments]].children, depth + 1),
                    {}};
-  if (node.children.size() > 1) {
+  if (const auto state = part(node, kState)) {
     budget_.take(1);
-    applied.state.push_back(unfold(node.children[1], depth + 1));
+    applied.state.push_back(unfold(*state, depth + 1));
+  }
+  if (const auto items = part(node, kItems)) {
+    applied.items = unfold_all(nodes_[*items].children, depth + 1);
+  }
+  if (const auto entries = part(node, kEntries)) {
+    applied.entries = unfold_entries(nodes_[*entries], depth + 1);
   }
   return Value(std::move(applied));
 }

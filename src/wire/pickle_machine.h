@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,10 +35,14 @@ class PickleMachine {
   struct Node {
     Kind kind;
     Value leaf;  // kLeaf; for kCall and kObject the global that is applied
-    // Items; for a dict key, value, key, value; for kCall and kObject the tuple of arguments (not
-    // its items, which would be copied for each call that shares it) and BUILD's state, if any.
+    // Items; for a dict key, value, key, value; for kCall and kObject its Parts.
     std::vector<NodeId> children;
   };
+
+  // The parts of a kCall or kObject: the tuple of arguments (not its items, which would be copied
+  // for each call that shares it), and, where there are any, BUILD's state, and the list and the
+  // dict of what was appended and set.
+  enum Part : size_t { kArguments, kState, kItems, kEntries };
 
   bool step(uint8_t opcode);  // false at STOP
   bool step_data(uint8_t opcode);
@@ -62,6 +67,9 @@ class PickleMachine {
   std::vector<NodeId> pop_to_mark();
   std::vector<NodeId> pop_count(size_t count);
   void extend_top(Kind kind, std::vector<NodeId> children, const char* opcode);
+  void set_part(NodeId object, Part part, NodeId id);
+  std::optional<NodeId> part(const Node& object, Part part) const;
+  NodeId content_of(NodeId object, Kind kind);
   void push_integer(std::string_view little_endian);
   void push_text(std::string_view text);
   void push_global(std::string_view module, std::string_view name);
@@ -74,6 +82,7 @@ class PickleMachine {
   Value unfold_key(NodeId id, size_t depth);
   Set unfold_set(const Node& node, size_t depth);
   Value unfold_applied(const Node& node, size_t depth);
+  Map unfold_entries(const Node& node, size_t depth);
   Array unfold_all(const std::vector<NodeId>& ids, size_t depth);
 
   std::string_view input_;

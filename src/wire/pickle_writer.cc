@@ -173,6 +173,18 @@ void PickleWriter::object(const PyObject& v) {
   items(v.args);
   tuple();
   v.kind == PyObject::Kind::kCall ? reduce() : new_object();
+  if (!v.items.empty()) {
+    items(v.items);
+    appends();
+  }
+  if (!v.entries.empty()) {
+    mark();
+    for (const auto& [key, entry] : v.entries) {
+      value(key);
+      value(entry);
+    }
+    set_items();
+  }
   if (!v.state.empty()) {
     value(v.state[0]);
     build();
