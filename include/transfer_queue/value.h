@@ -84,8 +84,8 @@ struct PyObject {
   std::string name;
   Array args;
   Array state;  // empty, or the one value that BUILD gave
-  Array items = {};
-  std::vector<std::pair<Value, Value>> entries = {};
+  Array items;  // appended to a call's or object's result, as to a list
+  std::vector<std::pair<Value, Value>> entries;  // set in it, as in a dict
 
   bool is(std::string_view wanted_module, std::string_view wanted_name) const {
     return module == wanted_module && name == wanted_name;

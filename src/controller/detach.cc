@@ -17,6 +17,13 @@ wire::Array detach_items(const wire::Array& items) {
   return copy;
 }
 
+wire::Map detach_entries(const wire::Map& entries) {
+  wire::Map copy;
+  copy.reserve(entries.size());
+  for (const auto& [key, value] : entries) copy.emplace_back(detach(key), detach(value));
+  return copy;
+}
+
 wire::Tensor detach_tensor(const wire::Tensor& tensor) {
   return {tensor.dtype, tensor.shape, Slice::copy_of(tensor.data.view())};
 }
@@ -29,12 +36,7 @@ struct Detacher {
     return copy;
   }
   Value operator()(const wire::Array& items) const { return detach_items(items); }
-  Value operator()(const wire::Map& entries) const {
-    wire::Map copy;
-    copy.reserve(entries.size());
-    for (const auto& [key, value] : entries) copy.emplace_back(detach(key), detach(value));
-    return copy;
-  }
+  Value operator()(const wire::Map& entries) const { return detach_entries(entries); }
   Value operator()(const std::shared_ptr<const wire::Tensor>& tensor) const {
     return detach_tensor(*tensor);
   }
@@ -54,11 +56,16 @@ struct Detacher {
     return wire::Tuple{detach_items(tuple->items)};
   }
   Value operator()(const std::shared_ptr<const wire::Set>& set) const {
-    return wire::Set{detach_items(set->items)};
+    return wire::Set{detach_items(set->items), set->frozen};
   }
   Value operator()(const std::shared_ptr<const wire::PyObject>& object) const {
-    return wire::PyObject{object->kind, object->module, object->name, detach_items(object->args),
-                          detach_items(object->state)};
+    return wire::PyObject{object->kind,
+                          object->module,
+                          object->name,
+                          detach_items(object->args),
+                          detach_items(object->state),
+                          detach_items(object->items),
+                          detach_entries(object->entries)};
   }
 };
 

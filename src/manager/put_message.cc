@@ -44,7 +44,8 @@ void pack_dense(wire::Encoder& e, const Tensor& tensor, const std::vector<size_t
 }
 
 Value dtype_value(DType dtype) {
-  return Value(PyObject{PyObject::Kind::kGlobal, "torch", std::string(dtype_name(dtype)), {}, {}});
+  return Value(
+      PyObject{PyObject::Kind::kGlobal, "torch", std::string(dtype_name(dtype)), {}, {}, {}, {}});
 }
 
 // A column of scalars is told to the controller as rows of shape [1], as Python's clients do.

@@ -358,8 +358,8 @@ void PickleMachine::push_global(std::string_view module, std::string_view name) 
     fail(fmt::format("names '{} {}', which is not on the list of names that are read",
                      printable(module), printable(name)));
   }
-  push_leaf(
-      Value(PyObject{PyObject::Kind::kGlobal, std::string(module), std::string(name), {}, {}}));
+  push_leaf(Value(
+      PyObject{PyObject::Kind::kGlobal, std::string(module), std::string(name), {}, {}, {}, {}}));
 }
 
 // REDUCE and NEWOBJ: note what would be applied to what.

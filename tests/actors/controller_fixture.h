@@ -124,7 +124,7 @@ class ControllerFixture {
         .at("global_indexes");
   }
   static wire::Value torch_dtype(const std::string& name) {
-    return wire::PyObject{wire::PyObject::Kind::kGlobal, "torch", name, {}, {}};
+    return wire::PyObject{wire::PyObject::Kind::kGlobal, "torch", name, {}, {}, {}, {}};
   }
   static wire::FieldUpdate dense(wire::Shape shape, const std::string& dtype = "float32") {
     return {torch_dtype(dtype), std::move(shape), false, false, std::nullopt};

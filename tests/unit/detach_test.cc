@@ -20,8 +20,14 @@ TEST_CASE("detach: the same value, on memory of its own") {
       {"tensor", tensor},
       {"nested", wire::NestedTensor{true, {tensor, tensor}}},
       {"array", wire::NdArray{"uint8", {4}, whole.sub(0, 4)}},
-      {opaque(), wire::Array{opaque(), wire::Tuple{{opaque()}}, wire::Set{{opaque()}}}},
-      {7, wire::PyObject{wire::PyObject::Kind::kCall, "m", "n", {opaque()}, {tensor}}},
+      {opaque(), wire::Array{opaque(), wire::Tuple{{opaque()}}, wire::Set{{opaque()}, true}}},
+      {7, wire::PyObject{wire::PyObject::Kind::kCall,
+                         "m",
+                         "n",
+                         {opaque()},
+                         {tensor},
+                         {opaque()},
+                         {{"k", tensor}}}},
       {"plain", wire::Array{wire::Value(), true, 1, 2.5, "text", wire::Bytes{"raw"}}},
   });
   frame.reset();
@@ -41,12 +47,14 @@ TEST_CASE("detach: the frame is free once the original is gone") {
                             std::move(frame)};
     const wire::Tensor tensor{wire::DType::uint8, {4}, whole.sub(8, 4)};
     const wire::Opaque opaque{1, whole.sub(20, 4)};
-    copy = detach(wire::Map{
-        {"a", wire::Array{
-                  tensor, wire::NestedTensor{false, {tensor}}, opaque,
-                  wire::NdArray{"uint8", {4}, whole.sub(0, 4)}, wire::Tuple{{opaque}},
-                  wire::Set{{opaque}},
-                  wire::PyObject{wire::PyObject::Kind::kObject, "m", "n", {tensor}, {opaque}}}}});
+    copy =
+        detach(wire::Map{
+            {"a", wire::Array{
+                      tensor, wire::NestedTensor{false, {tensor}}, opaque,
+                      wire::NdArray{"uint8", {4}, whole.sub(0, 4)}, wire::Tuple{{opaque}},
+                      wire::Set{{opaque}},
+                      wire::PyObject{
+                          wire::PyObject::Kind::kObject, "m", "n", {tensor}, {opaque}, {}, {}}}}});
   }
   CHECK(alive.expired());
   CHECK(copy.find("a")->get_if<wire::Array>()->at(0).get_if<wire::Tensor>()->data.view() == "xxxx");

@@ -12,7 +12,7 @@ namespace {
 using Shapes = std::vector<std::optional<wire::Shape>>;
 
 wire::Value torch_dtype(const std::string& name) {
-  return wire::PyObject{wire::PyObject::Kind::kGlobal, "torch", name, {}, {}};
+  return wire::PyObject{wire::PyObject::Kind::kGlobal, "torch", name, {}, {}, {}, {}};
 }
 
 wire::FieldUpdate dense(wire::Shape shape, const std::string& dtype = "float32") {

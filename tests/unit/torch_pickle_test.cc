@@ -55,7 +55,8 @@ void write_tensor(wire::PickleWriter& w, const std::string& saved, const View& v
   w.shape_tuple(view.shape);
   w.shape_tuple(view.strides);
   w.boolean(false);
-  w.value(wire::PyObject{wire::PyObject::Kind::kCall, "collections", "OrderedDict", {}, {}});
+  w.value(
+      wire::PyObject{wire::PyObject::Kind::kCall, "collections", "OrderedDict", {}, {}, {}, {}});
   if (view.conjugate) w.value(wire::Map{{"conj", true}});
   w.tuple();
   w.reduce();
