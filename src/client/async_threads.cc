@@ -28,10 +28,11 @@ void AsyncThreads::loop() {
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     --idle_;
     if (queue_.empty()) return;
-    const std::function<void()> work = std::move(queue_.front());
+    std::function<void()> work = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
     work();
+    work = nullptr;  // not under the lock: what it holds may free gigabytes, or call this client
     lock.lock();
   }
 }

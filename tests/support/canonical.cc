@@ -109,6 +109,8 @@ Json numpy_scalar_json(const PyObject& call) {
 }
 
 Json numpy_array_json(const Value& data, const Value& dtype, const Value& shape) {
+  // An array of objects has a list of them where others have bytes.
+  if (data.get_if<Bytes>() == nullptr) return {{"$opaque", "an array of objects"}};
   Json dimensions = Json::array();
   for (const Value& item : shape.get_if<Tuple>()->items) dimensions.push_back(canonical(item));
   return {{"$ndarray",

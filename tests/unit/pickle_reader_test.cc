@@ -41,6 +41,36 @@ TEST_CASE("a pickle that would run a command is refused by its name") {
                 "\x82\x01."s) != "");  // EXT1
 }
 
+TEST_CASE("what an object is given after it is made is kept in replies, and refused elsewhere") {
+  // pickle.dumps(collections.deque([1, [2]]), 5) and of defaultdict(int, a=1), without FRAME.
+  const std::string deque =
+      "\x80\x05\x8c\x0b"
+      "collections\x94\x8c\x05"
+      "deque\x94\x93\x94)R\x94(K\x01]\x94K\x02"
+      "ae."s;
+  const std::string defaultdict =
+      "\x80\x05\x8c\x0b"
+      "collections\x94\x8c\x0b"
+      "defaultdict\x94\x93\x94\x8c\x08"
+      "builtins\x94\x8c\x03"
+      "int\x94\x93\x94\x85\x94R\x94\x8c\x01"
+      "a\x94K\x01s."s;
+  for (const std::string& pickle : {deque, defaultdict}) {
+    CHECK(refusal(pickle) != "");
+    const Value read = wire::read_pickle(pickle, Limits{}, wire::UnknownNames::kKeep);
+    wire::PickleWriter writer;
+    writer.value(read);
+    const Value again =
+        wire::read_pickle(std::move(writer).finish(), Limits{}, wire::UnknownNames::kKeep);
+    for (const Value& v : {read, again}) {
+      const PyObject* object = v.get_if<PyObject>();
+      REQUIRE(object != nullptr);
+      CHECK(object->items.size() == (object->name == "deque" ? 2 : 0));
+      CHECK(object->entries.size() == (object->name == "deque" ? 0 : 1));
+    }
+  }
+}
+
 TEST_CASE("growth by reference ends at the limit") {
   // A list that holds ten times a list that holds ten times ...: 10^20 values from 200 bytes.
   std::string bomb = "\x80\x04]\x94"s;
