@@ -30,9 +30,11 @@ struct Nodes {
 };
 
 struct ClientOptions {
-  std::string client_id;                       // drawn when empty
-  std::chrono::milliseconds deadline{10'000};  // of each call, all its attempts together
-  int io_threads = 2;                          // libzmq threads that move bytes
+  std::string client_id;  // drawn when empty
+  /// Of each question to the nodes, all attempts and all units together. A KV function asks one to
+  /// three: the look-up of its keys, the put with its report, the tags.
+  std::chrono::milliseconds deadline{10'000};
+  int io_threads = 2;  // libzmq threads that move bytes
   /// Python's way where a key is unknown or a field is not ready: leave it out without a word. Off:
   /// an Error that names them.
   bool ignore_missing = false;
@@ -40,12 +42,16 @@ struct ClientOptions {
 
 /// A client of a controller and its storage units, C++ or Python nodes alike. Many threads may
 /// share one: calls do not wait for each other, for every call takes sockets of its own from a
-/// pool. All calls block until they are done or their deadline has passed, and throw tq::Error:
-///   kUnavailable  nothing answers at a node's address, or not any more; names node, endpoint,
-///   attempts kTimeout      a node is connected, but did not answer before the deadline kNotFound
-///   keys, fields or rows that are not there; names them kInvalidArgument, kWrongType, kCapacity,
-///   kLimit, kUnsupported   as the sentence says
-/// Data passed in is only read, and is referenced until the call returns.
+/// pool. All calls block until they are done or a deadline has passed, and throw tq::Error:
+/// - kUnavailable: nothing answers at a node's address, or not any more; names node, endpoint,
+///   attempts
+/// - kTimeout: a node is connected, but did not answer before the deadline
+/// - kNotFound: keys, fields or rows that are not there; names them
+/// - kInvalidArgument, kWrongType, kCapacity, kLimit, kUnsupported: as the sentence says
+///
+/// Data passed in is only read. It is referenced until the call returns; after kUnavailable or
+/// kTimeout until its owner (Slice::owner) is released, so memory without one must then outlive the
+/// client.
 class TransferQueueClient {
  public:
   /// Joins the nodes: a handshake with the controller. Throws Error(kUnavailable) within 5 seconds
