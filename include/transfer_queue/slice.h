@@ -31,7 +31,7 @@ struct Slice {
   /// A Slice of a fresh copy, for bytes whose present owner must not be pinned.
   static Slice copy_of(std::string_view bytes) { return own(std::string(bytes)); }
   /// Uninitialised memory to be filled once by the caller through the returned pointer.
-  /// From 1 MiB on it comes from memory that earlier transfers left warm. Throws std::bad_alloc.
+  /// From 16 MiB on it comes from memory that earlier transfers left warm. Throws std::bad_alloc.
   static std::pair<Slice, std::byte*> allocate(size_t size);
 };
 

@@ -58,7 +58,8 @@ class BlockCache {
 /// back, trims it.
 std::shared_ptr<std::byte[]> allocate_block(size_t size_bytes);
 
-/// From this size on a buffer is worth a block of its own.
-constexpr size_t kBlockBytesMin = size_t{1} << 20;
+/// From this size on a buffer is worth a block of its own: below it the allocator keeps memory warm
+/// by itself, and rounding up to huge pages would waste much.
+constexpr size_t kBlockBytesMin = size_t{16} << 20;
 
 }  // namespace tq::memory

@@ -475,6 +475,8 @@ Value PickleMachine::unfold_applied(const Node& node, size_t depth) {
                    global.module,
                    global.name,
                    unfold_all(nodes_[node.children[kArguments]].children, depth + 1),
+                   {},
+                   {},
                    {}};
   if (const auto state = part(node, kState)) {
     budget_.take(1);

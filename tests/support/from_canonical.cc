@@ -51,7 +51,8 @@ Value tensor_dict(const Json& json) {
 }
 
 Value dtype_global(const std::string& name) {  // "torch.int8"
-  return PyObject{PyObject::Kind::kGlobal, "torch", name.substr(name.find('.') + 1), {}, {}};
+  return PyObject{
+      PyObject::Kind::kGlobal, "torch", name.substr(name.find('.') + 1), {}, {}, {}, {}};
 }
 
 Value tagged(const std::string& tag, const Json& json) {
