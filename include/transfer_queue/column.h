@@ -26,6 +26,9 @@ struct JaggedTensor {
   Tensor row(size_t i) const;
 };
 
+/// Row i of a tensor [N, ...], sharing its memory. Requires i < N.
+Tensor row_of(const Tensor& tensor, size_t i);
+
 /// One field of a batch, row by row. Four kinds:
 ///   dense   a Tensor [N, ...], N >= 0
 ///   jagged  rows of different shapes in one buffer

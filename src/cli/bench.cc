@@ -191,9 +191,9 @@ std::vector<std::string> size_names() {
 
 CLI::Validator one_of(std::vector<std::string> names) {
   return {[names](const std::string& text) {
-            const bool known = std::find(names.begin(), names.end(), text) != names.end();
-            return known ? std::string()
-                         : fmt::format("'{}' is none of {}", text, fmt::join(names, ", "));
+            return contains(names, text)
+                       ? std::string()
+                       : fmt::format("'{}' is none of {}", text, fmt::join(names, ", "));
           },
           ""};
 }

@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
+
+#include "runtime/unit_file.h"
 
 namespace tq::cli {
 
@@ -45,13 +46,8 @@ void prepare_info_dir(const std::filesystem::path& directory) {
 
 void remove_leftover_units(const std::filesystem::path& directory, int units) {
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    const std::string stem = entry.path().stem().string();
-    constexpr std::string_view kPrefix = "storage-";
-    if (entry.path().extension() != ".json" || !stem.starts_with(kPrefix)) continue;
-    int number = 0;
-    const char* end = stem.data() + stem.size();
-    const auto [stop, error] = std::from_chars(stem.data() + kPrefix.size(), end, number);
-    if (error != std::errc() || stop != end || number < units) continue;
+    const std::optional<int> number = runtime::unit_number(entry.path());
+    if (!number || *number < units) continue;
     std::filesystem::remove(entry.path());
     spdlog::info("removed {} of an earlier run with more units", entry.path().string());
   }

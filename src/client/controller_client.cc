@@ -35,14 +35,8 @@ std::array<int, 3> version_numbers(std::string_view text) {
 }  // namespace
 
 void ControllerClient::handshake(manager::Deadline deadline) {
-  constexpr const char* kSocket = "handshake_socket";
-  const wire::Handshake message{id_, "TransferQueueClient"};
-  const wire::Extension extension{wire::Extension::kVersion, manager::new_request_id(), ""};
-  const wire::Envelope reply =
-      exchange({&controller_, kSocket, wire::pack_request(id_, controller_.id, message, extension),
-                extension.request_id, wire::Handshake::kType.data()},
-               deadline);
-  check_type(reply, wire::Handshake::kType, wire::HandshakeAck::kType, kSocket);
+  const wire::Envelope reply = ask_for<wire::HandshakeAck>(
+      wire::Handshake{id_, "TransferQueueClient"}, deadline, "handshake_socket");
   is_ours_ = wire::extension_of(reply.body).has_value();
 }
 
@@ -97,8 +91,7 @@ wire::Envelope ControllerClient::exchange(manager::Outgoing request, manager::De
 void ControllerClient::check_type(const wire::Envelope& reply, std::string_view request_type,
                                   std::string_view wanted, const char* socket_name) const {
   if (reply.request_type == wanted) return;
-  const Value* message = reply.body.find("message");
-  const std::string* text = message != nullptr ? message->get_if<std::string>() : nullptr;
+  const std::string* text = manager::message_of(reply);
   const std::string where = manager::describe(controller_, socket_name);
   if (text != nullptr) {
     throw Error(code_of(*text), fmt::format("{} failed at {}: {}", request_type, where, *text));

@@ -26,12 +26,7 @@ class ControllerClient {
   template <class ReplyMessage, class RequestMessage>
   ReplyMessage ask(const RequestMessage& request, manager::Deadline deadline,
                    const char* socket_name = "request_handle_socket") {
-    const wire::Extension extension{wire::Extension::kVersion, manager::new_request_id(), ""};
-    wire::Envelope reply = exchange(
-        {&controller_, socket_name, wire::pack_request(id_, controller_.id, request, extension),
-         extension.request_id, RequestMessage::kType.data()},
-        deadline);
-    check_type(reply, RequestMessage::kType, ReplyMessage::kType, socket_name);
+    wire::Envelope reply = ask_for<ReplyMessage>(request, deadline, socket_name);
     return wire::unpack_body<ReplyMessage>(reply.body, wire::Limits{});
   }
 
@@ -44,6 +39,19 @@ class ControllerClient {
   bool knows_mark_clearing(manager::Deadline deadline);
 
  private:
+  /// A reply of that type, not unpacked.
+  template <class ReplyMessage, class RequestMessage>
+  wire::Envelope ask_for(const RequestMessage& request, manager::Deadline deadline,
+                         const char* socket_name) {
+    const wire::Extension extension{wire::Extension::kVersion, manager::new_request_id(), ""};
+    wire::Envelope reply = exchange(
+        {&controller_, socket_name, wire::pack_request(id_, controller_.id, request, extension),
+         extension.request_id, RequestMessage::kType.data()},
+        deadline);
+    check_type(reply, RequestMessage::kType, ReplyMessage::kType, socket_name);
+    return reply;
+  }
+
   wire::Envelope exchange(manager::Outgoing request, manager::Deadline deadline);
   void check_type(const wire::Envelope& reply, std::string_view request_type,
                   std::string_view wanted, const char* socket_name) const;

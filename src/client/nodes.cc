@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <charconv>
 #include <map>
 
+#include "runtime/unit_file.h"
 #include "transfer_queue/client.h"
 
 namespace tq {
 namespace {
-
-// The N of storage-N.json.
-std::optional<int> unit_number(const std::filesystem::path& file) {
-  const std::string stem = file.stem().string();
-  constexpr std::string_view kPrefix = "storage-";
-  if (file.extension() != ".json" || !stem.starts_with(kPrefix)) return std::nullopt;
-  int number = 0;
-  const char* end = stem.data() + stem.size();
-  const auto [stop, error] = std::from_chars(stem.data() + kPrefix.size(), end, number);
-  if (error != std::errc() || stop != end || number < 0) return std::nullopt;
-  return number;
-}
 
 ServerInfo read_node(const std::filesystem::path& file, std::string_view role) {
   ServerInfo node = ServerInfo::read(file);
@@ -36,7 +24,8 @@ Nodes Nodes::read(const std::filesystem::path& directory) {
   std::error_code error;
   std::map<int, std::filesystem::path> units;  // storage-10 after storage-9
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (const auto number = unit_number(entry.path())) units.emplace(*number, entry.path());
+    if (const auto number = runtime::unit_number(entry.path()))
+      units.emplace(*number, entry.path());
   }
   if (error) {
     throw Error(ErrorCode::kNotFound,

@@ -127,6 +127,11 @@ bool all_answered(const std::vector<Exchange>& exchanges) {
 
 }  // namespace
 
+const std::string* message_of(const wire::Envelope& reply) noexcept {
+  const Value* message = reply.body.find("message");
+  return message != nullptr ? message->get_if<std::string>() : nullptr;
+}
+
 std::string new_request_id() {
   static std::atomic<uint32_t> next{std::random_device{}()};
   return fmt::format("{:08x}", next.fetch_add(1));

@@ -33,6 +33,10 @@ using Answer = Result<wire::Envelope>;
 std::vector<Answer> exchange(ConnectionPool& pool, std::vector<Outgoing> requests,
                              Deadline deadline);
 
+/// The text under `message` of a reply, where nodes say what went wrong; nullptr when there is
+/// none.
+const std::string* message_of(const wire::Envelope& reply) noexcept;
+
 /// A fresh request id, eight hex digits.
 std::string new_request_id();
 

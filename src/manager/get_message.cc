@@ -18,12 +18,6 @@ size_t length_of(const Value& column) {
   return tensor != nullptr && !tensor->shape.empty() ? static_cast<size_t>(tensor->shape[0]) : 0;
 }
 
-Tensor row_of(const Tensor& tensor, size_t i) {
-  const size_t row_bytes = tensor.data.size / static_cast<size_t>(tensor.shape[0]);
-  return {tensor.dtype, Shape(tensor.shape.begin() + 1, tensor.shape.end()),
-          tensor.data.sub(i * row_bytes, row_bytes)};
-}
-
 Value take_row(Value& column, size_t i) {
   if (Array* items = column.get_mutable_if<Array>()) return std::move((*items)[i]);
   if (const NestedTensor* nested = column.get_if<NestedTensor>()) return nested->tensors[i];

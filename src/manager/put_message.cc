@@ -28,11 +28,8 @@ void pack_dense(wire::Encoder& e, const Tensor& tensor, const std::vector<size_t
                     tensor.data.sub(positions.front() * row_bytes, positions.size() * row_bytes));
   }
   if (row_bytes >= kRowFrameBytes) {
-    const Shape row_shape(tensor.shape.begin() + 1, tensor.shape.end());
     e.array(positions.size());
-    for (size_t position : positions) {
-      e.tensor(tensor.dtype, row_shape, tensor.data.sub(position * row_bytes, row_bytes));
-    }
+    for (size_t position : positions) wire::pack_field(e, row_of(tensor, position));
     return;
   }
   auto [gathered, to] = Slice::allocate(positions.size() * row_bytes);

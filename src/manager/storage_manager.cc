@@ -18,12 +18,6 @@ constexpr std::string_view kKeyNotFound = "[TQKeyNotFound] ";
 constexpr const char* kLost =
     " (the unit was restarted since this client joined; what it held before is lost)";
 
-std::string message_of(const wire::Envelope& reply) {
-  const Value* message = reply.body.find("message");
-  const std::string* text = message != nullptr ? message->get_if<std::string>() : nullptr;
-  return text != nullptr ? *text : fmt::format("it answered {}", reply.request_type);
-}
-
 // Units of both languages speak of their capacity when they are full, and name no kind of error.
 ErrorCode code_of(const std::string& message) {
   const bool is_full = message.find("capacity") != std::string::npos ||
@@ -61,7 +55,8 @@ bool StorageManager::was_restarted(size_t unit) {
 
 Error StorageManager::refusal(const char* type, const RoutingGroup& group,
                               const wire::Envelope& reply) {
-  std::string message = message_of(reply);
+  const std::string* text = message_of(reply);
+  std::string message = text != nullptr ? *text : fmt::format("it answered {}", reply.request_type);
   const bool missing = message.starts_with(kKeyNotFound);
   if (missing) message.erase(0, kKeyNotFound.size());
   // A restarted unit knows no field, and units do not call that a missing row.

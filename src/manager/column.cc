@@ -10,12 +10,6 @@
 namespace tq {
 namespace {
 
-Tensor cut_row(const Tensor& tensor, size_t i) {
-  const size_t row_bytes = tensor.data.size / static_cast<size_t>(tensor.shape[0]);
-  return {tensor.dtype, Shape(tensor.shape.begin() + 1, tensor.shape.end()),
-          tensor.data.sub(i * row_bytes, row_bytes)};
-}
-
 bool has_negative(const Shape& shape) {
   return std::any_of(shape.begin(), shape.end(), [](int64_t d) { return d < 0; });
 }
@@ -45,6 +39,12 @@ Slice gathered(const Rows& rows) {
 }
 
 }  // namespace
+
+Tensor row_of(const Tensor& tensor, size_t i) {
+  const size_t row_bytes = tensor.data.size / static_cast<size_t>(tensor.shape[0]);
+  return {tensor.dtype, Shape(tensor.shape.begin() + 1, tensor.shape.end()),
+          tensor.data.sub(i * row_bytes, row_bytes)};
+}
 
 Tensor JaggedTensor::row(size_t i) const {
   const size_t item_bytes = dtype_size(values.dtype);
@@ -104,7 +104,7 @@ Value Column::row(size_t i) const {
 }
 
 Tensor Column::row_tensor(size_t i) const {
-  if (const Tensor* tensor = std::get_if<Tensor>(&data_)) return cut_row(*tensor, i);
+  if (const Tensor* tensor = std::get_if<Tensor>(&data_)) return row_of(*tensor, i);
   if (const auto* jagged = std::get_if<JaggedTensor>(&data_)) return jagged->row(i);
   if (const auto* rows = std::get_if<std::vector<Tensor>>(&data_)) return (*rows)[i];
   throw Error(ErrorCode::kWrongType, "the column holds values, not tensors");
@@ -118,14 +118,19 @@ bool Column::has_one_dtype() const {
 }
 
 bool Column::is_uniform() const {
-  if (kind() == Kind::kDense || kind() == Kind::kValues) return kind() == Kind::kDense;
-  const std::vector<Tensor> rows = row_tensors();
-  return std::all_of(rows.begin(), rows.end(), [&](const Tensor& row) {
-    return row.dtype == rows[0].dtype && row.shape == rows[0].shape;
+  if (const auto* jagged = std::get_if<JaggedTensor>(&data_)) {
+    return std::all_of(jagged->shapes.begin(), jagged->shapes.end(),
+                       [&](const Shape& shape) { return shape == jagged->shapes[0]; });
+  }
+  const auto* rows = std::get_if<std::vector<Tensor>>(&data_);
+  if (rows == nullptr) return kind() == Kind::kDense;
+  return std::all_of(rows->begin(), rows->end(), [&](const Tensor& row) {
+    return row.dtype == rows->front().dtype && row.shape == rows->front().shape;
   });
 }
 
 std::vector<Tensor> Column::row_tensors() const {
+  if (const auto* rows = std::get_if<std::vector<Tensor>>(&data_)) return *rows;
   std::vector<Tensor> rows;
   rows.reserve(size());
   for (size_t i = 0; i < size(); ++i) rows.push_back(row_tensor(i));
