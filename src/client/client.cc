@@ -17,9 +17,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The handshake's own bound: a wrong address must be told within 5 seconds.
-constexpr std::chrono::milliseconds kHandshakeMax{4'000};
-
 // A connection has three sockets (its own, and two that watch it). libzmq's default of 1023 would
 // end at 42 threads with eight units.
 constexpr int kSocketsMax = 16'384;
@@ -129,7 +126,8 @@ struct TransferQueueClient::Impl {
 TransferQueueClient::TransferQueueClient(Nodes nodes, ClientOptions options) {
   require_units(nodes);
   impl_ = std::make_unique<Impl>(std::move(nodes), std::move(options));
-  impl_->controller.handshake(Clock::now() + std::min(impl_->options.deadline, kHandshakeMax));
+  impl_->controller.handshake(Clock::now() +
+                              std::min(impl_->options.deadline, manager::kFirstContactMax));
 }
 
 TransferQueueClient::~TransferQueueClient() = default;

@@ -16,10 +16,6 @@ using Clock = std::chrono::steady_clock;
 // Before the next attempt on a node whose connection broke: it may be about to restart.
 constexpr std::chrono::milliseconds kRetryPause{50};
 
-// A node that never answered before must be there by then, however long the deadline: it is more
-// likely a wrong address than a restart, and whoever typed it should not wait.
-constexpr std::chrono::milliseconds kFirstContactMax{4'000};
-
 struct Exchange {
   Outgoing request;
   std::string endpoint;
@@ -73,7 +69,11 @@ void take_reply(ConnectionPool& pool, Exchange& e) {
 bool is_unreached(const Exchange& e) { return e.reach_until != Deadline::max(); }
 
 // What the one who reads the error may look at.
-const char* advice(const Exchange& e, bool connected) {
+const char* advice(const Exchange& e, bool connected, bool answered_before) {
+  if (connected && !answered_before) {
+    return "something that speaks its protocol is there, but silent; is this its address, or is it "
+           "stopped or busy?";
+  }
   if (connected) return "it is connected, but silent; is it stopped, or busier than the deadline?";
   if (is_unreached(e)) {
     return "nothing that speaks its protocol is there; is it running, is this its address?";
@@ -83,7 +83,8 @@ const char* advice(const Exchange& e, bool connected) {
 }
 
 // Why e is given up now, if it is.
-std::optional<Error> reason_to_give_up(Exchange& e, Clock::time_point started, Deadline deadline) {
+std::optional<Error> reason_to_give_up(ConnectionPool& pool, Exchange& e, Clock::time_point started,
+                                       Deadline deadline) {
   if (is_unreached(e) && e.connection != nullptr && e.connection->reached()) {
     e.reach_until = Deadline::max();
   }
@@ -91,11 +92,11 @@ std::optional<Error> reason_to_give_up(Exchange& e, Clock::time_point started, D
   if (now < deadline && now < e.reach_until) return std::nullopt;
   const std::chrono::duration<double> waited = now - started;
   const bool connected = e.connection != nullptr && e.connection->reached();
-  return Error(
-      connected ? ErrorCode::kTimeout : ErrorCode::kUnavailable,
-      fmt::format("{} did not answer {} within {:.1f} s ({} attempt{}): {}",
-                  describe(*e.request.node, e.request.socket_name), e.request.what, waited.count(),
-                  e.attempts, e.attempts == 1 ? "" : "s", advice(e, connected)));
+  return Error(connected ? ErrorCode::kTimeout : ErrorCode::kUnavailable,
+               fmt::format("{} did not answer {} within {:.1f} s ({} attempt{}): {}",
+                           describe(*e.request.node, e.request.socket_name), e.request.what,
+                           waited.count(), e.attempts, e.attempts == 1 ? "" : "s",
+                           advice(e, connected, pool.has_answered(e.endpoint))));
 }
 
 // Waits until something arrives, an attempt is due, or the deadline has passed.
@@ -164,7 +165,8 @@ std::vector<Answer> exchange(ConnectionPool& pool, std::vector<Outgoing> request
         start_attempt(pool, e);
       }
       if (e.answer) continue;
-      if (std::optional<Error> reason = reason_to_give_up(e, started, deadline)) e.answer = *reason;
+      if (std::optional<Error> reason = reason_to_give_up(pool, e, started, deadline))
+        e.answer = *reason;
     }
   }
   std::vector<Answer> answers;

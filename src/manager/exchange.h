@@ -15,6 +15,10 @@ namespace tq::manager {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
+/// A node that never answered must be reached by then, however long the deadline: it is more likely
+/// a wrong address than a restart, and whoever typed it is to be told within 5 seconds.
+inline constexpr std::chrono::milliseconds kFirstContactMax{4'000};
+
 /// One request to one node.
 struct Outgoing {
   const ServerInfo* node;

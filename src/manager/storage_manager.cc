@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "manager/get_message.h"
 #include "manager/put_message.h"
@@ -34,6 +35,20 @@ std::string samples_of(const RoutingGroup& group) {
   return fmt::format("{} samples (global indexes {}{})", group.global_indexes.size(),
                      fmt::join(first, ", "), shown < group.global_indexes.size() ? ", ..." : "");
 }
+
+void pack_indexes(wire::Encoder& e, const std::vector<int64_t>& global_indexes) {
+  e.str("global_indexes");
+  wire::pack_field(e, global_indexes);
+}
+
+// The positions of all rows.
+std::vector<size_t> positions_below(size_t rows) {
+  std::vector<size_t> positions(rows);
+  std::iota(positions.begin(), positions.end(), size_t{0});
+  return positions;
+}
+
+void pack_no_indexes(wire::Encoder& e, const RoutingGroup&) { pack_indexes(e, {}); }
 
 }  // namespace
 
@@ -67,22 +82,41 @@ Error StorageManager::refusal(const char* type, const RoutingGroup& group,
                            describe(units_[group.unit], kSocket), message));
 }
 
+Outgoing StorageManager::request(const char* type, size_t body_keys, const RoutingGroup& group,
+                                 const Body& body) {
+  const wire::Extension extension{wire::Extension::kVersion, new_request_id(), ""};
+  const ServerInfo& unit = units_[group.unit];
+  return {&unit, kSocket,
+          wire::pack_message({type, id_, unit.id},
+                             [&](wire::Encoder& e) {
+                               e.map(body_keys + 1);
+                               body(e, group);
+                               wire::internal::pack_extension(e, extension);
+                             }),
+          extension.request_id, type};
+}
+
+void StorageManager::greet(const char* call, const std::vector<RoutingGroup>& groups,
+                           Deadline deadline) {
+  std::vector<Outgoing> greetings;
+  for (const RoutingGroup& group : groups) {
+    // An order to clear nothing: the smallest request that units of every version answer.
+    if (pool_.has_answered(units_[group.unit].endpoint(kSocket))) continue;
+    greetings.push_back(request("CLEAR_DATA", 1, group, pack_no_indexes));
+    greetings.back().what = call;
+  }
+  const Deadline soon = std::chrono::steady_clock::now() + kFirstContactMax;
+  for (Answer& answer : exchange(pool_, std::move(greetings), std::min(deadline, soon))) {
+    answer.value();
+  }
+}
+
 std::vector<Answer> StorageManager::ask(const char* type, const char* reply_type, size_t body_keys,
                                         const std::vector<RoutingGroup>& groups, const Body& body,
                                         Deadline deadline) {
   std::vector<Outgoing> requests;
-  for (const RoutingGroup& group : groups) {
-    const wire::Extension extension{wire::Extension::kVersion, new_request_id(), ""};
-    const ServerInfo& unit = units_[group.unit];
-    requests.push_back({&unit, kSocket,
-                        wire::pack_message({type, id_, unit.id},
-                                           [&](wire::Encoder& e) {
-                                             e.map(body_keys + 1);
-                                             body(e, group);
-                                             wire::internal::pack_extension(e, extension);
-                                           }),
-                        extension.request_id, type});
-  }
+  for (const RoutingGroup& group : groups)
+    requests.push_back(request(type, body_keys, group, body));
   std::vector<Answer> answers = exchange(pool_, std::move(requests), deadline);
   for (size_t k = 0; k < groups.size(); ++k) {
     if (!answers[k].ok()) continue;
@@ -96,11 +130,15 @@ std::vector<Answer> StorageManager::ask(const char* type, const char* reply_type
 
 void StorageManager::put(const Batch& batch, std::span<const int64_t> indexes, Deadline deadline) {
   const std::vector<RoutingGroup> groups = route(indexes, units_.size());
+  try {
+    greet("PUT", groups, deadline);
+  } catch (const Error& error) {
+    throw PartialPutError(error, positions_below(indexes.size()));
+  }
   const std::vector<Answer> answers = ask(
       "PUT", "PUT_DATA_RESPONSE", 3, groups,
       [&](wire::Encoder& e, const RoutingGroup& group) {
-        e.str("global_indexes");
-        wire::pack_field(e, group.global_indexes);
+        pack_indexes(e, group.global_indexes);
         e.str("data");
         pack_columns(e, batch, group);
         e.str("data_parser");
@@ -123,13 +161,13 @@ void StorageManager::put(const Batch& batch, std::span<const int64_t> indexes, D
 Batch StorageManager::get(std::span<const int64_t> indexes, const std::vector<std::string>& fields,
                           Deadline deadline) {
   const std::vector<RoutingGroup> groups = route(indexes, units_.size());
+  greet("GET", groups, deadline);
   std::vector<Answer> replies = ask(
       "GET", "GET_DATA_RESPONSE", 2, groups,
       [&](wire::Encoder& e, const RoutingGroup& group) {
         e.str("fields");
         wire::pack_field(e, fields);
-        e.str("global_indexes");
-        wire::pack_field(e, group.global_indexes);
+        pack_indexes(e, group.global_indexes);
       },
       deadline);
   std::vector<Value> parts;
@@ -148,12 +186,11 @@ Batch StorageManager::get(std::span<const int64_t> indexes, const std::vector<st
 }
 
 void StorageManager::clear(std::span<const int64_t> indexes, Deadline deadline) {
+  const std::vector<RoutingGroup> groups = route(indexes, units_.size());
+  greet("CLEAR_DATA", groups, deadline);
   std::vector<Answer> answers = ask(
-      "CLEAR_DATA", "CLEAR_DATA_RESPONSE", 1, route(indexes, units_.size()),
-      [&](wire::Encoder& e, const RoutingGroup& group) {
-        e.str("global_indexes");
-        wire::pack_field(e, group.global_indexes);
-      },
+      "CLEAR_DATA", "CLEAR_DATA_RESPONSE", 1, groups,
+      [&](wire::Encoder& e, const RoutingGroup& group) { pack_indexes(e, group.global_indexes); },
       deadline);
   for (Answer& answer : answers) answer.value();
 }

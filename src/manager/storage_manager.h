@@ -35,6 +35,10 @@ class StorageManager {
  private:
   using Body = std::function<void(wire::Encoder&, const RoutingGroup&)>;
 
+  Outgoing request(const char* type, size_t body_keys, const RoutingGroup& group, const Body& body);
+  /// Asks the groups' units that never answered for a sign of life, so that a wrong address is told
+  /// soon, and before any row of `call` is stored. Throws what a unit's silence means.
+  void greet(const char* call, const std::vector<RoutingGroup>& groups, Deadline deadline);
   std::vector<Answer> ask(const char* type, const char* reply_type, size_t body_keys,
                           const std::vector<RoutingGroup>& groups, const Body& body,
                           Deadline deadline);
