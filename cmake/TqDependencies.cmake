@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Debian's packages (scripts/install-deps lists them); each becomes one imported target.
 find_package(Threads REQUIRED)
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(TQ_ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
-find_path(CPPZMQ_INCLUDE zmq.hpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -15,9 +12,15 @@ add_library(tq_msgpack INTERFACE)
 target_include_directories(tq_msgpack SYSTEM INTERFACE ${MSGPACK_INCLUDE})
 target_compile_definitions(tq_msgpack INTERFACE MSGPACK_NO_BOOST)
 
-add_library(tq_zmq INTERFACE)
-target_include_directories(tq_zmq SYSTEM INTERFACE ${CPPZMQ_INCLUDE})
-target_link_libraries(tq_zmq INTERFACE PkgConfig::TQ_ZMQ)
+# libzmq is no part of what is built: it is the peer of tests and the measure of benchmarks.
+if(TQ_BUILD_TESTS OR TQ_BUILD_BENCH)
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(TQ_ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
+  find_path(CPPZMQ_INCLUDE zmq.hpp REQUIRED)
+  add_library(tq_zmq INTERFACE)
+  target_include_directories(tq_zmq SYSTEM INTERFACE ${CPPZMQ_INCLUDE})
+  target_link_libraries(tq_zmq INTERFACE PkgConfig::TQ_ZMQ)
+endif()
 
 if(TQ_USE_MIMALLOC)
   find_library(MIMALLOC_LIBRARY mimalloc)
@@ -26,7 +29,7 @@ if(TQ_USE_MIMALLOC)
   endif()
 endif()
 
-# tq_use_mimalloc(TARGET): first on the link line, so that malloc itself is replaced, libzmq's included. Call it
+# tq_use_mimalloc(TARGET): first on the link line, so that malloc itself is replaced, in libraries too. Call it
 # before other libraries are linked.
 function(tq_use_mimalloc target)
   if(MIMALLOC_LIBRARY)

@@ -34,7 +34,6 @@ struct ClientOptions {
   /// Of each question to the nodes, all attempts and all units together. A KV function asks one to
   /// three: the look-up of its keys, the put with its report, the tags.
   std::chrono::milliseconds deadline{10'000};
-  int io_threads = 2;  // libzmq threads that move bytes
   /// Python's way where a key is unknown or a field is not ready: leave it out without a word. Off:
   /// an Error that names them.
   bool ignore_missing = false;

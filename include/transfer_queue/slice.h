@@ -10,7 +10,7 @@
 
 namespace tq {
 
-/// Bytes and what keeps them alive: today a received ZeroMQ frame or a heap block, later a slab
+/// Bytes and what keeps them alive: today a received frame or a heap block, later a slab
 /// shared with a client on the same host. Copying a Slice copies no byte. Immutable, so safe to
 /// read from any thread as long as the Slice object itself is not assigned concurrently.
 struct Slice {

@@ -5,7 +5,6 @@
 
 #include <random>
 #include <unordered_map>
-#include <zmq.hpp>
 
 #include "client/async_threads.h"
 #include "client/controller_client.h"
@@ -16,10 +15,6 @@ namespace tq {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// A connection has three sockets (its own, and two that watch it). libzmq's default of 1023 would
-// end at 42 threads with eight units.
-constexpr int kSocketsMax = 16'384;
 
 std::string drawn_id() { return fmt::format("TQ_CLIENT_{:08x}", std::random_device{}()); }
 
@@ -82,14 +77,10 @@ struct TransferQueueClient::Impl {
   Impl(Nodes nodes_in, ClientOptions options_in)
       : nodes(std::move(nodes_in)),
         options(with_id(std::move(options_in))),
-        context(options.io_threads),
         // Units of 0.1.11 serve only identities that begin so.
-        pool(context,
-             fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id, std::random_device{}())),
+        pool(fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id, std::random_device{}())),
         controller(nodes.controller, pool, options.client_id),
-        storage(nodes.storage_units, pool, options.client_id) {
-    context.set(zmq::ctxopt::max_sockets, kSocketsMax);
-  }
+        storage(nodes.storage_units, pool, options.client_id) {}
 
   manager::Deadline deadline() const { return Clock::now() + options.deadline; }
 
@@ -116,7 +107,6 @@ struct TransferQueueClient::Impl {
 
   const Nodes nodes;
   const ClientOptions options;
-  zmq::context_t context;
   manager::ConnectionPool pool;
   client::ControllerClient controller;
   manager::StorageManager storage;

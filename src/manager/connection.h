@@ -1,48 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <poll.h>
+
 #include <memory>
 #include <optional>
 #include <string>
-#include <zmq.hpp>
+#include <vector>
 
-#include "wire/slice.h"
+#include "zmtp/stream.h"
 
 namespace tq::manager {
 
 /// A DEALER connected to one node's socket. It carries one request at a time, for replies of Python
-/// nodes are told apart by their order alone. Used by one thread at a time.
+/// nodes are told apart by their order alone. Never blocks. Used by one thread at a time.
 class Connection {
  public:
-  /// Connecting happens in the background; throws Error(kUnavailable) only for an address that
-  /// libzmq does not take, or when there are no more sockets.
-  static std::unique_ptr<Connection> open(zmq::context_t& context, const std::string& endpoint,
-                                          const std::string& identity);
-  ~Connection();
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  /// Begins to connect; throws Error(kUnavailable) only for an address that cannot be one, or when
+  /// the process may open no more files.
+  static std::unique_ptr<Connection> open(const std::string& endpoint, const std::string& identity);
 
-  /// Queues the frames without copying payloads. Throws Error(kUnavailable) when libzmq does not
-  /// take them at once.
-  void send(wire::Frames frames);
+  /// Queues the frames without copying payloads, and writes what the kernel takes at once.
+  void send(Frames frames);
+  /// What a poll must wait for.
+  pollfd waits_for() const noexcept;
+  /// Writes and reads what is possible now.
+  void progress();
   /// The reply, if it has arrived whole.
-  std::optional<wire::Frames> receive();
-  /// Whether the connection was lost since the last send, so that no reply will come on it.
-  bool lost();
+  std::optional<Frames> receive();
+  /// Whether the connection is lost, so that no reply will come on it.
+  bool is_lost() const noexcept { return stream_.is_closed(); }
+  const std::string& why_lost() const noexcept { return stream_.why_closed(); }
   /// Whether a peer that speaks ZeroMQ was ever there.
-  bool reached();
-
-  /// What zmq::poll waits for: a reply, and news about the connection.
-  zmq::socket_ref socket() noexcept { return socket_; }
-  zmq::socket_ref monitor() noexcept { return monitor_; }
+  bool reached() const noexcept { return reached_; }
 
  private:
-  Connection(zmq::context_t& context, const std::string& endpoint, const std::string& identity);
-  void read_news();
+  explicit Connection(zmtp::Stream stream) : stream_(std::move(stream)) {}
 
-  zmq::socket_t socket_;
-  zmq::socket_t monitor_;
-  bool lost_ = false;
+  zmtp::Stream stream_;
+  std::vector<Frames> arrived_;
   bool reached_ = false;
 };
 

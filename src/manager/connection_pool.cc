@@ -19,11 +19,12 @@ std::unique_ptr<Connection> ConnectionPool::take(const std::string& endpoint) {
     while (!idle.empty()) {
       std::unique_ptr<Connection> connection = std::move(idle.back());
       idle.pop_back();
-      if (!connection->lost()) return connection;
+      connection->progress();  // hears of an end that came meanwhile
+      if (!connection->is_lost()) return connection;
     }
     number = opened_++;
   }
-  return Connection::open(context_, endpoint, fmt::format("{}_{}", prefix_, number));
+  return Connection::open(endpoint, fmt::format("{}_{}", prefix_, number));
 }
 
 void ConnectionPool::give_back(const std::string& endpoint,

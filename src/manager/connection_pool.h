@@ -16,8 +16,7 @@ namespace tq::manager {
 class ConnectionPool {
  public:
   /// Identities begin with `prefix`; it must start with TQ_STORAGE_, or units of 0.1.11 drop them.
-  ConnectionPool(zmq::context_t& context, std::string prefix)
-      : context_(context), prefix_(std::move(prefix)) {}
+  explicit ConnectionPool(std::string prefix) : prefix_(std::move(prefix)) {}
 
   /// A connection that nobody uses; a new one when there is none.
   std::unique_ptr<Connection> take(const std::string& endpoint);
@@ -27,7 +26,6 @@ class ConnectionPool {
   bool has_answered(const std::string& endpoint);
 
  private:
-  zmq::context_t& context_;
   const std::string prefix_;
   std::mutex mutex_;
   std::map<std::string, std::vector<std::unique_ptr<Connection>>> idle_;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <poll.h>
+
 #include <algorithm>
 #include <atomic>
 #include <optional>
@@ -13,15 +15,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Before the next attempt on a node whose connection broke: it may be about to restart.
-constexpr std::chrono::milliseconds kRetryPause{50};
+// Before the next attempt on a node whose connection broke: it may be about to restart. Doubled
+// with each attempt up to the longest.
+constexpr std::chrono::milliseconds kRetryPause{25};
+constexpr std::chrono::milliseconds kRetryPauseMax{400};
 
 struct Exchange {
   Outgoing request;
   std::string endpoint;
   std::unique_ptr<Connection> connection;
   int attempts = 0;
-  bool broke = false;                      // a connection was lost
+  bool broke = false;  // a connection to the node was lost
+  std::chrono::milliseconds pause = kRetryPause;
   Deadline resend_at{};                    // while there is no connection
   Deadline reach_until = Deadline::max();  // for a node that never answered before
   std::optional<Answer> answer;
@@ -59,10 +64,11 @@ void take_reply(ConnectionPool& pool, Exchange& e) {
     e.answer = std::move(answer);
     return;
   }
-  if (e.connection->lost()) {
+  if (e.connection->is_lost()) {
+    e.broke = e.broke || e.connection->reached();
     e.connection.reset();
-    e.broke = true;
-    e.resend_at = Clock::now() + kRetryPause;
+    e.resend_at = Clock::now() + e.pause;
+    e.pause = std::min(2 * e.pause, kRetryPauseMax);
   }
 }
 
@@ -101,7 +107,7 @@ std::optional<Error> reason_to_give_up(ConnectionPool& pool, Exchange& e, Clock:
 
 // Waits until something arrives, an attempt is due, or the deadline has passed.
 void wait(std::vector<Exchange>& exchanges, Deadline deadline) {
-  std::vector<zmq::pollitem_t> items;
+  std::vector<pollfd> items;
   Deadline until = deadline;
   for (Exchange& e : exchanges) {
     if (e.answer) continue;
@@ -110,15 +116,11 @@ void wait(std::vector<Exchange>& exchanges, Deadline deadline) {
       until = std::min(until, e.resend_at);
       continue;
     }
-    items.push_back({e.connection->socket().handle(), 0, ZMQ_POLLIN, 0});
-    items.push_back({e.connection->monitor().handle(), 0, ZMQ_POLLIN, 0});
+    items.push_back(e.connection->waits_for());
   }
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
-  try {
-    zmq::poll(items, std::max(left, std::chrono::milliseconds(0)));
-  } catch (const zmq::error_t& error) {
-    if (error.num() != EINTR) throw;  // a signal that the host program handles: look, wait again
-  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+  // Interrupted by a signal that the host program handles, it looks and waits again.
+  ::poll(items.data(), items.size(), static_cast<int>(std::clamp<int64_t>(left, 0, 60'000)));
 }
 
 bool all_answered(const std::vector<Exchange>& exchanges) {
@@ -160,6 +162,7 @@ std::vector<Answer> exchange(ConnectionPool& pool, std::vector<Outgoing> request
     for (Exchange& e : exchanges) {
       if (e.answer) continue;
       if (e.connection != nullptr) {
+        e.connection->progress();
         take_reply(pool, e);
       } else if (Clock::now() >= e.resend_at) {
         start_attempt(pool, e);

@@ -26,9 +26,16 @@ constexpr size_t kSentenceBytesMax = 2000;
 
 }  // namespace
 
-EventLoop::EventLoop(Actor& actor, std::vector<RouterSocket> sockets, const wire::Limits& limits,
-                     const HeavyRequest& heavy)
-    : actor_(actor), sockets_(std::move(sockets)), limits_(limits), heavy_(heavy) {}
+EventLoop::EventLoop(Actor& actor, const wire::Limits& limits, const HeavyRequest& heavy)
+    : actor_(actor), limits_(limits), heavy_(heavy) {
+  poller_.watch(wakeup_.descriptor(), [this] { wakeup_.drain(); });
+}
+
+const RouterSocket& EventLoop::listen(std::string name, const BindAddress& address, int backlog) {
+  sockets_.push_back(
+      std::make_unique<RouterSocket>(poller_, std::move(name), address, backlog, limits_));
+  return *sockets_.back();
+}
 
 void EventLoop::stop() noexcept {
   stopping_ = true;
@@ -36,21 +43,10 @@ void EventLoop::stop() noexcept {
 }
 
 void EventLoop::run() {
-  std::vector<zmq::pollitem_t> items;
-  for (RouterSocket& socket : sockets_) items.push_back({socket.ref().handle(), 0, ZMQ_POLLIN, 0});
-  items.push_back({nullptr, wakeup_.descriptor(), ZMQ_POLLIN, 0});
   while (!stopping_) {
-    try {
-      zmq::poll(items, std::chrono::milliseconds(poll_timeout_ms()));
-    } catch (const zmq::error_t& error) {
-      if (error.num() != EINTR) throw;
-      continue;
-    }
-    if ((items.back().revents & ZMQ_POLLIN) != 0) wakeup_.drain();
+    poller_.wait(poll_timeout_ms());
     finish_jobs();
-    for (size_t i = 0; i < sockets_.size(); ++i) {
-      if ((items[i].revents & ZMQ_POLLIN) != 0) serve(sockets_[i]);
-    }
+    for (const auto& socket : sockets_) serve(*socket);
     expire_waiting();
   }
   refuse_waiting();
@@ -66,14 +62,14 @@ void EventLoop::serve(RouterSocket& socket) {
 }
 
 void EventLoop::serve_one(RouterSocket& socket, Incoming incoming) {
-  Pending pending{&socket, std::move(incoming.identity), {}, {}, {}};
+  Pending pending{&socket, std::move(incoming.peer), {}, {}, {}};
   for (const wire::Slice& frame : incoming.frames) pending.bytes += frame.size;
   const TimePoint received = now();
   Result<wire::Envelope> decoded = wire::decode(incoming.frames, limits_);
   incoming.frames.clear();  // what a row does not keep is freed before the reply is made
   if (!decoded) {
     spdlog::warn("{}: cannot decode a message from '{}' on {}: {}", actor_.id(),
-                 printable(pending.identity), socket.name(),
+                 printable(pending.peer.identity), socket.name(),
                  printable(decoded.error().what(), kSentenceBytesMax));
     return send(pending, actor_.undecodable(decoded.error()));
   }
@@ -139,9 +135,9 @@ void EventLoop::send(Pending& pending, Reply reply) {
     reply = actor_.refused(pending.request, Error(ErrorCode::kInternal, "the reply has no frames"));
   }
   for (const wire::Slice& frame : reply.frames) pending.bytes += frame.size;
-  const SendResult result = pending.socket->send(pending.identity, std::move(reply.frames));
+  const SendResult result = pending.socket->send(pending.peer, std::move(reply.frames));
   if (result == SendResult::kSent) return;
-  spdlog::info("{}: no reply to '{}' ({}): {}", actor_.id(), printable(pending.identity),
+  spdlog::info("{}: no reply to '{}' ({}): {}", actor_.id(), printable(pending.peer.identity),
                printable(pending.request.envelope.request_type),
                result == SendResult::kPeerGone ? "it is gone" : "it does not read its replies");
   if (reply.undo) reply.undo();
@@ -153,7 +149,7 @@ void EventLoop::warn_if_heavy(const Pending& pending) const {
   const bool large = heavy_.payload_mib && mebibytes >= *heavy_.payload_mib;
   if (took.count() < heavy_.seconds && !large) return;
   spdlog::warn("{}: heavy {} from '{}': {:.1f} MiB, {:.3f} s", actor_.id(),
-               printable(pending.request.envelope.request_type), printable(pending.identity),
+               printable(pending.request.envelope.request_type), printable(pending.peer.identity),
                mebibytes, took.count());
 }
 
@@ -218,12 +214,17 @@ void EventLoop::refuse_waiting() {
   waiting_.clear();
 }
 
-int EventLoop::poll_timeout_ms() const {
-  if (waiting_.empty()) return kForeverMs;
-  const auto first =
-      std::min_element(waiting_.begin(), waiting_.end(),
-                       [](const Pending& a, const Pending& b) { return a.deadline < b.deadline; });
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(first->deadline - now());
+int EventLoop::poll_timeout_ms() {
+  const TimePoint at = now();
+  std::optional<TimePoint> first;
+  const auto wake_at = [&](TimePoint time) { first = first ? std::min(*first, time) : time; };
+  for (const auto& socket : sockets_) {
+    if (socket->has_message()) return 0;
+    if (const auto next = socket->drop_silent(at)) wake_at(*next);
+  }
+  for (const Pending& pending : waiting_) wake_at(pending.deadline);
+  if (!first) return kForeverMs;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*first - at);
   return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 60'000));
 }
 

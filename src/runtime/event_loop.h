@@ -4,12 +4,14 @@
 #include <atomic>
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/actor.h"
+#include "runtime/poller.h"
 #include "runtime/router_socket.h"
 #include "runtime/wakeup.h"
 #include "runtime/worker.h"
@@ -28,8 +30,10 @@ struct HeavyRequest {
 /// a peer sends ends the loop. Owns the sockets; run() and everything it calls stay on one thread.
 class EventLoop {
  public:
-  EventLoop(Actor& actor, std::vector<RouterSocket> sockets, const wire::Limits& limits,
-            const HeavyRequest& heavy);
+  EventLoop(Actor& actor, const wire::Limits& limits, const HeavyRequest& heavy);
+
+  /// Opens a socket to serve, before run(). Throws what RouterSocket's constructor throws.
+  const RouterSocket& listen(std::string name, const BindAddress& address, int backlog);
 
   /// Serves until stop(), then closes the sockets. Blocks. Once only.
   void run();
@@ -40,7 +44,7 @@ class EventLoop {
   /// A request whose answer is still owed.
   struct Pending {
     RouterSocket* socket;
-    std::string identity;
+    PeerName peer;
     Request request;
     std::string topic;
     TimePoint deadline;
@@ -63,10 +67,11 @@ class EventLoop {
   void retry_waiting();
   void expire_waiting();
   void refuse_waiting();
-  int poll_timeout_ms() const;
+  int poll_timeout_ms();
 
   Actor& actor_;
-  std::vector<RouterSocket> sockets_;
+  Poller poller_;
+  std::vector<std::unique_ptr<RouterSocket>> sockets_;
   wire::Limits limits_;
   HeavyRequest heavy_;
   std::list<Pending> waiting_;  // in order of arrival

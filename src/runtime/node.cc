@@ -10,11 +10,11 @@ namespace tq::runtime {
 
 Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
            const std::vector<std::string>& socket_names, const NodeOptions& options)
-    : actor_(std::move(actor)), context_(options.io_threads) {
+    : actor_(std::move(actor)) {
   info_.role = role;
   info_.id = actor_->id();
   info_.ip = options.advertise.empty() ? options.bind.host : options.advertise;
-  std::vector<RouterSocket> sockets;
+  loop_ = std::make_unique<EventLoop>(*actor_, options.limits, options.heavy);
   BindAddress address = options.bind;
   for (const std::string& name : socket_names) {
     if (address.port > 65535) {
@@ -22,16 +22,14 @@ Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
                   fmt::format("there is no port {} for {}; choose a smaller first port",
                               address.port, name));
     }
-    sockets.emplace_back(context_, name, address, options.backlog, options.limits);
-    info_.ports.emplace_back(name, sockets.back().port());
+    info_.ports.emplace_back(name, loop_->listen(name, address, options.backlog).port());
     if (address.port != 0) ++address.port;
   }
-  loop_ = std::make_unique<EventLoop>(*actor_, std::move(sockets), options.limits, options.heavy);
   thread_ = std::thread([this] {
     try {
       loop_->run();
     } catch (const std::exception& error) {
-      // Only libzmq or the kernel can bring the loop here. A node that cannot serve must not look
+      // Only the kernel can bring the loop here. A node that cannot serve must not look
       // alive, so the process ends with its reason.
       spdlog::critical("{}: the event loop failed: {}", info_.id, error.what());
       std::_Exit(1);

@@ -16,12 +16,11 @@ struct NodeOptions {
   BindAddress bind;
   std::string advertise;  // the IP address that peers are told; the bound one when empty
   int backlog = 4096;     // connections that may wait to be accepted: trainers connect all at once
-  int io_threads = 1;
   HeavyRequest heavy;
   wire::Limits limits;
 };
 
-/// One actor served on its own sockets, ZeroMQ context and thread. Starts in the constructor, stops
+/// One actor served on its own sockets and thread. Starts in the constructor, stops
 /// and joins in the destructor. With a fixed port in `options.bind` the sockets take it and the
 /// ones after it, in the order of their names.
 class Node {
@@ -40,7 +39,6 @@ class Node {
 
  private:
   std::unique_ptr<Actor> actor_;
-  zmq::context_t context_;
   ServerInfo info_;
   std::unique_ptr<EventLoop> loop_;
   std::thread thread_;

@@ -1,78 +1,190 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/router_socket.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <spdlog/spdlog.h>
 
 #include <cerrno>
-#include <cstdlib>
+#include <cstring>
 
-#include "runtime/frames.h"
 #include "transfer_queue/endpoint.h"
 #include "transfer_queue/error.h"
+#include "wire/utf8.h"
 
 namespace tq::runtime {
 namespace {
 
-// How long a closed socket may take to hand its last replies to the kernel.
-constexpr int kLingerMs = 500;
+using Clock = std::chrono::steady_clock;
 
-int port_of(const std::string& endpoint) {
-  return std::atoi(endpoint.c_str() + endpoint.rfind(':') + 1);
+// How long a closed socket may take to hand its last replies to the kernel.
+constexpr std::chrono::milliseconds kLinger{500};
+
+// For a handshake; libzmq's own default.
+constexpr std::chrono::seconds kHandshakeMax{30};
+
+// Replies that a peer may leave unread: libzmq's default high water mark.
+constexpr size_t kUnsentMax = 1000;
+
+// Connections taken in one turn of the loop.
+constexpr int kAcceptsInTurn = 64;
+
+zmtp::Listener listen_on(const std::string& name, const BindAddress& address, int backlog) {
+  try {
+    return zmtp::listen_on(address.host, address.port, backlog);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kUnavailable,
+                fmt::format("cannot listen on {} for {}: {}",
+                            tcp_endpoint(address.host, address.port), name, error.what()));
+  }
+}
+
+zmtp::Descriptor open_spare() {
+  return zmtp::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
 }  // namespace
 
-RouterSocket::RouterSocket(zmq::context_t& context, std::string name, const BindAddress& address,
+RouterSocket::RouterSocket(Poller& poller, std::string name, const BindAddress& address,
                            int backlog, const wire::Limits& limits)
-    : socket_(context, zmq::socket_type::router), name_(std::move(name)) {
-  socket_.set(zmq::sockopt::linger, kLingerMs);
-  socket_.set(zmq::sockopt::backlog, backlog);
-  socket_.set(zmq::sockopt::ipv6, address.is_ipv6() ? 1 : 0);
-  socket_.set(zmq::sockopt::tcp_keepalive, 1);
-  socket_.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(limits.frame_bytes_max));
-  // A peer that is gone is reported instead of ignored.
-  socket_.set(zmq::sockopt::router_mandatory, true);
-  // A peer that comes back before its old connection timed out takes its identity over; without
-  // this its requests would be dropped and it would wait for ever. The price, in libzmq 4.3: should
-  // the old connection be alive after all and send once more, its descriptor is never closed.
-  socket_.set(zmq::sockopt::router_handover, true);
-  try {
-    socket_.bind(tcp_endpoint(address.host, address.port));
-  } catch (const zmq::error_t& error) {
-    throw Error(ErrorCode::kUnavailable,
-                fmt::format("cannot listen on {} for {}: {}",
-                            tcp_endpoint(address.host, address.port), name_, error.what()));
+    : poller_(poller),
+      name_(std::move(name)),
+      limits_{limits.frame_bytes_max, limits.frames_max},
+      listener_(listen_on(name_, address, backlog)),
+      spare_(open_spare()) {
+  listener_watch_ = poller_.watch(listener_.socket.number(), [this] { accept_waiting(); });
+}
+
+RouterSocket::~RouterSocket() {
+  flush();
+  poller_.forget(listener_watch_, listener_.socket.number());
+  for (auto& [connection, peer] : peers_) poller_.forget(peer->watch, peer->stream.descriptor());
+}
+
+void RouterSocket::accept_waiting() {
+  for (int i = 0; i < kAcceptsInTurn; ++i) {
+    zmtp::Descriptor socket = zmtp::accept_from(listener_);
+    if (socket.is_open()) {
+      add(std::move(socket));
+    } else if (errno == EMFILE || errno == ENFILE) {
+      return refuse_one();
+    } else {
+      return;
+    }
   }
-  port_ = port_of(socket_.get(zmq::sockopt::last_endpoint));
+}
+
+// Left waiting, the connection would keep the poller awake and its peer in the dark.
+void RouterSocket::refuse_one() {
+  spdlog::warn("{}: a connection was refused: this process may open no more files (ulimit -n)",
+               name_);
+  spare_.close();
+  zmtp::accept_from(listener_);  // and closes it
+  spare_ = open_spare();
+}
+
+void RouterSocket::add(zmtp::Descriptor socket) {
+  const uint64_t connection = next_connection_++;
+  auto peer = std::make_unique<Peer>(
+      Peer{connection, zmtp::Stream(std::move(socket), zmtp::SocketType::kRouter, limits_)});
+  try {
+    peer->watch =
+        poller_.watch(peer->stream.descriptor(), [this, connection] { serve(connection); });
+  } catch (const Error& error) {
+    return spdlog::warn("{}: a connection was refused: {}", name_, error.what());
+  }
+  unknown_.emplace_back(Clock::now() + kHandshakeMax, connection);
+  Peer& added = *peer;
+  peers_.emplace(connection, std::move(peer));
+  added.stream.write();
+  settle(added);
+}
+
+void RouterSocket::serve(uint64_t connection) {
+  Peer& peer = *peers_.at(connection);
+  if (peer.stream.wants_to_write()) peer.stream.write();
+  peer.stream.read(arrived_);
+  if (!peer.is_known && peer.stream.is_ready()) welcome(peer);
+  for (Frames& frames : arrived_) {
+    inbox_.push_back({{connection, peer.stream.peer_identity()}, std::move(frames)});
+  }
+  arrived_.clear();
+  settle(peer);
+}
+
+void RouterSocket::welcome(Peer& peer) {
+  peer.is_known = true;
+  if (!peer.stream.peer_identity().empty()) {
+    by_identity_.insert_or_assign(peer.stream.peer_identity(), peer.connection);
+  }
+}
+
+void RouterSocket::settle(Peer& peer) {
+  if (peer.stream.is_closed()) {
+    spdlog::debug("{}: connection of '{}' closed: {}", name_,
+                  wire::printable(peer.stream.peer_identity()), peer.stream.why_closed());
+    poller_.forget(peer.watch, peer.stream.descriptor());
+    const auto named = by_identity_.find(peer.stream.peer_identity());
+    if (named != by_identity_.end() && named->second == peer.connection) by_identity_.erase(named);
+    peers_.erase(peer.connection);
+    return;
+  }
+  if (peer.waits_to_write == peer.stream.wants_to_write()) return;
+  peer.waits_to_write = peer.stream.wants_to_write();
+  poller_.set_writable(peer.watch, peer.stream.descriptor(), peer.waits_to_write);
 }
 
 std::optional<Incoming> RouterSocket::receive() {
-  zmq::message_t part;
-  if (!socket_.recv(part, zmq::recv_flags::dontwait)) return std::nullopt;
-  Incoming incoming{part.to_string(), {}};
-  bool more = part.more();
-  while (more) {
-    zmq::message_t next;
-    // Parts of one message arrive together, so this does not block.
-    if (!socket_.recv(next, zmq::recv_flags::none)) break;
-    more = next.more();
-    incoming.frames.push_back(to_slice(std::move(next)));
-  }
+  if (inbox_.empty()) return std::nullopt;
+  Incoming incoming = std::move(inbox_.front());
+  inbox_.pop_front();
   return incoming;
 }
 
-SendResult RouterSocket::send(const std::string& identity, wire::Frames frames) {
-  constexpr auto kFlags = zmq::send_flags::dontwait | zmq::send_flags::sndmore;
-  try {
-    if (!socket_.send(zmq::buffer(identity), kFlags)) return SendResult::kPeerFull;
-    for (size_t i = 0; i < frames.size(); ++i) {
-      const bool last = i + 1 == frames.size();
-      socket_.send(to_message(std::move(frames[i])), last ? zmq::send_flags::dontwait : kFlags);
+RouterSocket::Peer* RouterSocket::find(const PeerName& name) {
+  const auto found = peers_.find(name.connection);
+  if (found != peers_.end()) return found->second.get();
+  const auto later = by_identity_.find(name.identity);
+  return later != by_identity_.end() ? peers_.at(later->second).get() : nullptr;
+}
+
+SendResult RouterSocket::send(const PeerName& name, Frames frames) {
+  Peer* peer = find(name);
+  if (peer == nullptr) return SendResult::kPeerGone;
+  if (peer->stream.unsent_messages() >= kUnsentMax) return SendResult::kPeerFull;
+  peer->stream.send(std::move(frames));
+  // While it waits to write, the poller says when; until then nothing would be taken.
+  if (!peer->waits_to_write) {
+    peer->stream.write();
+    settle(*peer);
+  }
+  return SendResult::kSent;
+}
+
+std::optional<Clock::time_point> RouterSocket::drop_silent(Clock::time_point now) {
+  while (!unknown_.empty()) {
+    const auto [deadline, connection] = unknown_.front();
+    const auto peer = peers_.find(connection);
+    const bool is_silent = peer != peers_.end() && !peer->second->is_known;
+    if (is_silent && deadline > now) return deadline;
+    unknown_.pop_front();
+    if (!is_silent) continue;
+    peer->second->stream.close("it did not say in time who it is");
+    settle(*peer->second);
+  }
+  return std::nullopt;
+}
+
+void RouterSocket::flush() {
+  const auto until = Clock::now() + kLinger;
+  for (auto& [connection, peer] : peers_) {
+    while (peer->stream.wants_to_write() && peer->is_known) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+      pollfd item{peer->stream.descriptor(), POLLOUT, 0};
+      if (left <= 0 || ::poll(&item, 1, static_cast<int>(left)) <= 0) break;
+      peer->stream.write();
     }
-    return SendResult::kSent;
-  } catch (const zmq::error_t& error) {
-    if (error.num() == EHOSTUNREACH) return SendResult::kPeerGone;
-    throw;
   }
 }
 

@@ -1,48 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
-#include <zmq.hpp>
+#include <unordered_map>
 
 #include "runtime/bind_address.h"
+#include "runtime/poller.h"
 #include "wire/limits.h"
-#include "wire/slice.h"
+#include "zmtp/stream.h"
 
 namespace tq::runtime {
 
+/// Who sent a message. The number is of the connection and never used twice; the identity is what
+/// the peer calls itself, which any peer may.
+struct PeerName {
+  uint64_t connection = 0;
+  std::string identity;
+};
+
 /// A received message: who sent it and its frames, which own their memory.
 struct Incoming {
-  std::string identity;
-  wire::Frames frames;
+  PeerName peer;
+  Frames frames;
 };
 
 enum class SendResult { kSent, kPeerGone, kPeerFull };
 
-/// The server side of the protocol's sockets: a bound ROUTER. Used by one thread.
+/// The server side of the protocol's sockets: a listening ROUTER, served by a Poller. Used by the
+/// poller's thread.
 class RouterSocket {
  public:
-  /// Binds at once; throws Error(kUnavailable) naming the address when it cannot.
-  RouterSocket(zmq::context_t& context, std::string name, const BindAddress& address, int backlog,
+  /// Listens at once; throws Error(kUnavailable) naming the address when it cannot. The poller must
+  /// outlive the socket.
+  RouterSocket(Poller& poller, std::string name, const BindAddress& address, int backlog,
                const wire::Limits& limits);
+  /// Closes the connections, after a moment for the replies that are not written yet.
+  ~RouterSocket();
+  RouterSocket(const RouterSocket&) = delete;
+  RouterSocket& operator=(const RouterSocket&) = delete;
 
-  /// The next message, nothing when there is none at the moment. Never blocks. All parts are taken
-  /// out of the socket whatever they hold.
+  /// The next message that has come whole; nothing when there is none at the moment.
   std::optional<Incoming> receive();
+  bool has_message() const noexcept { return !inbox_.empty(); }
 
-  /// Sends without blocking and without copying payloads: each frame's owner lives until libzmq has
-  /// written it. A peer that is gone or does not read its replies gets nothing, and the caller is
-  /// told.
-  SendResult send(const std::string& identity, wire::Frames frames);
+  /// Sends without blocking and without copying payloads: each frame's owner lives until it is
+  /// written. A peer that is gone or does not read its replies gets nothing, and the caller is
+  /// told. A peer that came back under its identity gets what its old connection cannot carry.
+  SendResult send(const PeerName& peer, Frames frames);
+
+  /// Closes connections that should have said by `now` who they are. Returns when to ask again;
+  /// nothing when nobody is unknown.
+  std::optional<std::chrono::steady_clock::time_point> drop_silent(
+      std::chrono::steady_clock::time_point now);
 
   const std::string& name() const noexcept { return name_; }
-  int port() const noexcept { return port_; }
-  zmq::socket_ref ref() noexcept { return socket_; }
+  int port() const noexcept { return listener_.port; }
 
  private:
-  zmq::socket_t socket_;
-  std::string name_;
-  int port_ = 0;
+  struct Peer {
+    const uint64_t connection;
+    zmtp::Stream stream;
+    Poller::Watch watch = 0;
+    bool is_known = false;        // its handshake is done
+    bool waits_to_write = false;  // the poller was told so
+  };
+  using Peers = std::unordered_map<uint64_t, std::unique_ptr<Peer>>;
+
+  void accept_waiting();
+  void refuse_one();
+  void add(zmtp::Descriptor socket);
+  void serve(uint64_t connection);
+  void welcome(Peer& peer);
+  /// After reading or writing: tells the poller what the peer waits for now, or forgets a closed
+  /// one.
+  void settle(Peer& peer);
+  Peer* find(const PeerName& peer);
+  void flush();
+
+  Poller& poller_;
+  const std::string name_;
+  const zmtp::StreamLimits limits_;
+  zmtp::Listener listener_;
+  Poller::Watch listener_watch_ = 0;
+  zmtp::Descriptor spare_;  // given up to take, and close, a connection when there are no more
+  uint64_t next_connection_ = 1;
+  Peers peers_;
+  std::unordered_map<std::string, uint64_t> by_identity_;  // the latest of each
+  std::deque<std::pair<std::chrono::steady_clock::time_point, uint64_t>> unknown_;  // in order
+  std::deque<Incoming> inbox_;
+  std::vector<Frames> arrived_;
 };
 
 }  // namespace tq::runtime

@@ -5,10 +5,9 @@
 
 namespace tq::storage {
 
-/// Buffers below this are copied out of the frame that they came in. libzmq reads from a socket in
-/// batches of 8192 bytes and lets every frame that fits into one share that batch's memory, so a
-/// kept slice of a small frame would pin up to 8 KiB.
-inline constexpr size_t kCopyOutBytes = 8192;
+/// Buffers below this are copied out of the frame that they came in: an owner of its own costs such
+/// a row more than a copy does, and a slice might pin a larger frame around it.
+inline constexpr size_t kCopyOutBytes = 4096;
 
 /// Columns of like tensors go out as one dense tensor when a row is smaller than this, else as a
 /// frame a row. A Python client pays 3 to 5 microseconds a frame; gathering pays for a copy, and

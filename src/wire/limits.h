@@ -11,7 +11,7 @@ namespace tq::wire {
 struct Limits {
   /// Frames a message: an endless multipart fills memory with frame objects.
   size_t frames_max = size_t{4} << 20;
-  /// Bytes of one frame (ZMQ_MAXMSGSIZE): libzmq allocates what a peer announces before it reads.
+  /// Bytes of one frame: memory for what a peer announces is taken before its bytes come.
   size_t frame_bytes_max = size_t{64} << 30;
   /// Bytes of the msgpack header, or of a message pickled whole: a decoded tree is up to 40 times
   /// as large as its bytes.

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <thread>
+#include <zmq.hpp>
 
 #include "support/catch.h"
 #include "transfer_queue/endpoint.h"
@@ -166,11 +167,9 @@ class Client {
 class Loop {
  public:
   explicit Loop(const wire::Limits& limits = {}) {
-    std::vector<runtime::RouterSocket> sockets;
-    sockets.emplace_back(context_, "socket", runtime::BindAddress{}, 16, limits);
-    endpoint_ = tcp_endpoint("127.0.0.1", sockets[0].port());
-    loop_ = std::make_unique<runtime::EventLoop>(actor, std::move(sockets), limits,
-                                                 runtime::HeavyRequest{});
+    loop_ = std::make_unique<runtime::EventLoop>(actor, limits, runtime::HeavyRequest{});
+    const int port = loop_->listen("socket", runtime::BindAddress{}, 16).port();
+    endpoint_ = tcp_endpoint("127.0.0.1", port);
     thread_ = std::thread([this] { loop_->run(); });
   }
   ~Loop() { stop(); }

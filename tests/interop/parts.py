@@ -64,7 +64,10 @@ class Parts:
         self.wait()
 
     def signal(self, place, signum: int) -> None:
-        os.kill(self.nodes[place].process.pid, signum)
+        pid = self.nodes[place].process.pid
+        os.kill(pid, signum)
+        if signum == signal.SIGSTOP:  # which takes a moment, enough for an answer
+            os.waitid(os.P_PID, pid, os.WSTOPPED)
 
     def stop(self) -> None:
         for thing in self.extra:

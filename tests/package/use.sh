@@ -15,7 +15,7 @@ printed=$("$here/../support/with_nodes.sh" "$tq" bash -c '"$1" "$NODES"' - "$bui
 [ "$printed" = "$expected" ] || fail "printed '$printed' in place of '$expected'"
 
 libraries=$(readelf -d "$build/consumer" | grep NEEDED)
-grep -q libzmq <<<"$libraries" || fail "readelf shows no libzmq, so this check sees nothing: $libraries"
+grep -q libfmt <<<"$libraries" || fail "readelf shows no libfmt, so this check sees nothing: $libraries"
 case $consumer in
   core_consumer) ! grep -qE 'torch|libc10' <<<"$libraries" || fail "core brings libtorch along: $libraries" ;;
   torch_consumer) grep -q libc10 <<<"$libraries" || fail "no libtorch in $libraries" ;;

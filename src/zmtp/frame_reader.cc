@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zmtp/frame_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "transfer_queue/error.h"
+#include "zmtp/frame_header.h"
+
+namespace tq::zmtp {
+namespace {
+
+// The most that one read takes for a body, so that the other connections of a thread get their
+// turn.
+constexpr size_t kReadBytesMax = size_t{1} << 20;
+
+// What a read may take beyond a large body: enough for the next header. More would be the front of
+// the next large body, which then has to be copied.
+constexpr size_t kBeyondLargeBody = 64;
+constexpr size_t kLargeBodyBytes = size_t{64} << 10;
+
+}  // namespace
+
+std::span<iovec> FrameReader::places(std::span<std::byte> scratch) {
+  if (left_ == 0) {
+    places_[0] = {scratch.data(), scratch.size()};
+    return {places_.data(), 1};
+  }
+  places_[0] = {to_, std::min(left_, kReadBytesMax)};
+  if (left_ > kReadBytesMax) return {places_.data(), 1};
+  const size_t beyond = left_ < kLargeBodyBytes ? scratch.size() : kBeyondLargeBody;
+  places_[1] = {scratch.data(), std::min(beyond, scratch.size())};
+  return {places_.data(), 2};
+}
+
+void FrameReader::received(size_t count, std::span<const std::byte> scratch,
+                           std::vector<Frame>& frames) {
+  if (left_ > 0) {
+    const size_t of_body = std::min(count, places_[0].iov_len);
+    to_ += of_body;
+    left_ -= of_body;
+    count -= of_body;
+    if (left_ > 0) return;
+    frames.push_back(std::move(frame_));
+  }
+  consume(scratch.first(count), frames);
+}
+
+void FrameReader::consume(std::span<const std::byte> bytes, std::vector<Frame>& frames) {
+  while (!bytes.empty() && complete_header(bytes)) {
+    begin_body();
+    const size_t here = std::min(left_, bytes.size());
+    if (here > 0) std::memcpy(to_, bytes.data(), here);
+    to_ += here;
+    left_ -= here;
+    bytes = bytes.subspan(here);
+    if (left_ == 0) frames.push_back(std::move(frame_));
+  }
+}
+
+bool FrameReader::complete_header(std::span<const std::byte>& bytes) {
+  const auto take = [&](size_t size) {
+    const size_t count = std::min(size - header_size_, bytes.size());
+    std::memcpy(header_.data() + header_size_, bytes.data(), count);
+    header_size_ += count;
+    bytes = bytes.subspan(count);
+    return header_size_ == size;
+  };
+  if (header_size_ == 0 && !take(1)) return false;
+  return take(header_bytes(header_[0]));
+}
+
+void FrameReader::begin_body() {
+  const FrameHeader header = read_header(header_);
+  header_size_ = 0;
+  if (header.size > frame_bytes_max_) {
+    throw Error(ErrorCode::kLimit, fmt::format("it sends a frame of {} bytes; the limit is {}",
+                                               header.size, frame_bytes_max_));
+  }
+  frame_ = Frame{Slice{}, header.more, header.command};
+  left_ = header.size;
+  if (left_ > 0) std::tie(frame_.data, to_) = Slice::allocate(left_);
+}
+
+}  // namespace tq::zmtp

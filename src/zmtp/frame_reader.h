@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "transfer_queue/slice.h"
+
+namespace tq::zmtp {
+
+/// One frame off the wire.
+struct Frame {
+  Slice data;
+  bool more = false;     // the message goes on
+  bool command = false;  // no part of a message
+};
+
+/// Cuts the bytes of a connection into frames, whatever the pieces they come in; does no input of
+/// its own. A large body is received where it will stay, so it is copied by the kernel alone. Not
+/// thread-safe.
+class FrameReader {
+ public:
+  explicit FrameReader(size_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {}
+
+  /// Where the next bytes go: into what is left of a body, then into `scratch`, whose content
+  /// received() consumes whole, so that one scratch serves many connections. Returns the places.
+  std::span<iovec> places(std::span<std::byte> scratch);
+  /// `count` bytes were put there. Appends the frames that are complete now. Throws Error(kDecode)
+  /// for what is no frame, Error(kLimit) for one that is too large; the connection is of no use
+  /// then.
+  void received(size_t count, std::span<const std::byte> scratch, std::vector<Frame>& frames);
+
+ private:
+  void consume(std::span<const std::byte> bytes, std::vector<Frame>& frames);
+  /// Takes the header's bytes off the front; false when more are needed.
+  bool complete_header(std::span<const std::byte>& bytes);
+  void begin_body();
+
+  static constexpr size_t kHeaderBytesMax = 9;
+
+  const size_t frame_bytes_max_;
+  std::array<std::byte, kHeaderBytesMax> header_{};
+  size_t header_size_ = 0;  // bytes of it that have come
+  Frame frame_;             // the one whose body is being received
+  std::byte* to_ = nullptr;
+  size_t left_ = 0;  // bytes of its body still to come
+  std::array<iovec, 2> places_{};
+};
+
+}  // namespace tq::zmtp

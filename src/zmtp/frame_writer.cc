@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zmtp/frame_writer.h"
+
+#include <utility>
+
+namespace tq::zmtp {
+namespace {
+
+// Frames of one write. More than fit into the kernel's buffers at once would be listed in vain.
+constexpr size_t kFramesMax = 128;
+
+void add_place(std::vector<iovec>& places, const std::byte* data, size_t size, size_t skip) {
+  if (skip >= size) return;
+  // The kernel only reads from it; iovec has no const.
+  places.push_back({const_cast<std::byte*>(data + skip), size - skip});
+}
+
+}  // namespace
+
+void FrameWriter::add_raw(std::string_view bytes) {
+  queue_.push_back({{{}, 0}, Slice::copy_of(bytes), false});
+}
+
+void FrameWriter::add_command(std::string_view body) {
+  queue_.push_back({write_header({body.size(), false, true}), Slice::copy_of(body), false});
+}
+
+void FrameWriter::add_message(Frames frames) {
+  for (size_t i = 0; i < frames.size(); ++i) {
+    const bool last = i + 1 == frames.size();
+    queue_.push_back({write_header({frames[i].size, !last, false}), std::move(frames[i]), last});
+  }
+  if (!frames.empty()) ++messages_;
+}
+
+std::span<const iovec> FrameWriter::places() {
+  places_.clear();
+  size_t skip = front_written_;
+  for (size_t i = 0; i < queue_.size() && i < kFramesMax; ++i) {
+    const Part& part = queue_[i];
+    add_place(places_, part.header.bytes.data(), part.header.count, skip);
+    const size_t of_body = skip > part.header.count ? skip - part.header.count : 0;
+    add_place(places_, part.body.data, part.body.size, of_body);
+    skip = 0;
+  }
+  return places_;
+}
+
+void FrameWriter::written(size_t count) {
+  count += front_written_;
+  while (!queue_.empty()) {
+    const size_t size = queue_.front().header.count + queue_.front().body.size;
+    if (count < size) break;
+    count -= size;
+    if (queue_.front().ends_message) --messages_;
+    queue_.pop_front();
+  }
+  front_written_ = count;
+}
+
+}  // namespace tq::zmtp

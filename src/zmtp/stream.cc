@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zmtp/stream.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "transfer_queue/error.h"
+
+namespace tq::zmtp {
+namespace {
+
+// What one call of read() takes, so that a peer who sends without end does not hold its thread.
+constexpr int kReadsInTurn = 4;
+
+constexpr size_t kScratchBytes = size_t{64} << 10;
+
+// Where small frames and headers are received; consumed before the next read, so one a thread does.
+std::span<std::byte> scratch() {
+  thread_local std::array<std::byte, kScratchBytes> bytes;
+  return bytes;
+}
+
+size_t total(std::span<const iovec> places) {
+  size_t bytes = 0;
+  for (const iovec& place : places) bytes += place.iov_len;
+  return bytes;
+}
+
+}  // namespace
+
+Stream::Stream(Descriptor socket, SocketType own, const StreamLimits& limits, std::string identity)
+    : socket_(std::move(socket)),
+      own_(own),
+      limits_(limits),
+      identity_(std::move(identity)),
+      reader_(limits.frame_bytes_max) {
+  writer_.add_raw({greeting().data(), greeting().size()});
+}
+
+void Stream::close(std::string_view reason) {
+  if (is_closed()) return;
+  state_ = State::kClosed;
+  why_closed_ = reason;
+  socket_.close();
+}
+
+size_t Stream::moved(ssize_t result) {
+  if (result >= 0) return static_cast<size_t>(result);
+  if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) close(std::strerror(errno));
+  return 0;
+}
+
+void Stream::read(std::vector<Frames>& messages) {
+  try {
+    for (int i = 0; i < kReadsInTurn && !is_closed(); ++i) {
+      if (!(state_ == State::kGreeting ? read_greeting() : read_frames(messages))) return;
+    }
+  } catch (const std::exception& error) {
+    close(error.what());
+  }
+}
+
+bool Stream::read_greeting() {
+  std::array<char, kGreetingBytes> bytes;
+  const ssize_t got =
+      ::recv(descriptor(), bytes.data(), kGreetingBytes - greeting_.size(), MSG_DONTWAIT);
+  if (got == 0) close("it closed the connection before it said what it is");
+  greeting_.append(bytes.data(), moved(got));
+  if (greeting_.size() < kGreetingBytes) return false;
+  check_greeting(greeting_);
+  writer_.add_command(ready_command(own_, identity_));
+  state_ = State::kHandshake;
+  write();
+  return true;
+}
+
+bool Stream::read_frames(std::vector<Frames>& messages) {
+  const std::span<iovec> places = reader_.places(scratch());
+  const size_t asked = total(places);
+  msghdr message{};
+  message.msg_iov = places.data();
+  message.msg_iovlen = places.size();
+  const ssize_t got = ::recvmsg(descriptor(), &message, MSG_DONTWAIT);
+  if (got == 0) close("it closed the connection");
+  const size_t count = moved(got);
+  if (count == 0) return false;
+  reader_.received(count, scratch(), arrived_);
+  for (Frame& frame : arrived_) take(std::move(frame), messages);
+  arrived_.clear();
+  return count == asked;
+}
+
+void Stream::take(Frame frame, std::vector<Frames>& messages) {
+  if (state_ == State::kHandshake) {
+    if (!frame.command) throw Error(ErrorCode::kDecode, "it sends messages before its handshake");
+    peer_identity_ = read_ready(own_, frame.data.view());
+    state_ = State::kReady;
+    for (Frames& held : std::exchange(held_, {})) writer_.add_message(std::move(held));
+    write();
+  } else if (frame.command) {
+    take_command(frame);
+  } else {
+    add_frame(std::move(frame), messages);
+  }
+}
+
+void Stream::take_command(const Frame& frame) {
+  std::string pong;
+  if (!answers_ping(frame.data.view(), pong)) return;
+  writer_.add_command(pong);
+  write();
+}
+
+void Stream::add_frame(Frame frame, std::vector<Frames>& messages) {
+  if (partial_.size() >= limits_.frames_max) {
+    throw Error(ErrorCode::kLimit,
+                fmt::format("it sends a message of more than {} frames", limits_.frames_max));
+  }
+  partial_.push_back(std::move(frame.data));
+  if (!frame.more) messages.push_back(std::exchange(partial_, {}));
+}
+
+void Stream::send(Frames frames) {
+  if (state_ == State::kReady) {
+    writer_.add_message(std::move(frames));
+  } else if (!is_closed()) {
+    held_.push_back(std::move(frames));
+  }
+}
+
+void Stream::write() {
+  while (!is_closed() && !writer_.empty()) {
+    const std::span<const iovec> places = writer_.places();
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(places.data());
+    message.msg_iovlen = places.size();
+    const size_t count = moved(::sendmsg(descriptor(), &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+    writer_.written(count);
+    if (count < total(places)) return;
+  }
+}
+
+}  // namespace tq::zmtp

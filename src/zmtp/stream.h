@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "transfer_queue/slice.h"
+#include "zmtp/frame_reader.h"
+#include "zmtp/frame_writer.h"
+#include "zmtp/handshake.h"
+#include "zmtp/tcp.h"
+
+namespace tq::zmtp {
+
+/// What one peer may make us keep.
+struct StreamLimits {
+  size_t frame_bytes_max;
+  size_t frames_max;  // of one message
+};
+
+/// One TCP connection that carries messages by ZeroMQ's protocol, to a peer of ours or of libzmq.
+/// Never blocks: its owner polls descriptor() for reading, and for writing while wants_to_write().
+/// Used by one thread at a time. Nothing that the peer sends makes it throw: it closes, and
+/// why_closed() says why.
+class Stream {
+ public:
+  /// Of a connection that was accepted or that connect_to() began; `identity` is how a ROUTER at
+  /// its other end will know us.
+  Stream(Descriptor socket, SocketType own, const StreamLimits& limits, std::string identity = "");
+
+  int descriptor() const noexcept { return socket_.number(); }
+  bool wants_to_write() const noexcept { return !is_closed() && !writer_.empty(); }
+  /// Whether the peer has shown that it speaks the protocol, and messages go.
+  bool is_ready() const noexcept { return state_ == State::kReady; }
+  bool is_closed() const noexcept { return state_ == State::kClosed; }
+  const std::string& why_closed() const noexcept { return why_closed_; }
+  const std::string& peer_identity() const noexcept { return peer_identity_; }
+  /// Messages that were given to send() and are not wholly written.
+  size_t unsent_messages() const noexcept { return held_.size() + writer_.messages(); }
+
+  /// Reads what has come, up to a few MiB, and appends the messages that are complete now.
+  void read(std::vector<Frames>& messages);
+  /// Queues a message; before the handshake it is held back. The frames' owners live until the
+  /// kernel has their bytes.
+  void send(Frames frames);
+  /// Writes what the kernel takes.
+  void write();
+  void close(std::string_view reason);
+
+ private:
+  enum class State { kGreeting, kHandshake, kReady, kClosed };
+
+  /// recv or send: what it moved; 0 when it would block, after which the owner polls. Closes.
+  size_t moved(ssize_t result);
+  bool read_greeting();
+  /// Returns whether there may be more to read now.
+  bool read_frames(std::vector<Frames>& messages);
+  void take(Frame frame, std::vector<Frames>& messages);
+  void take_command(const Frame& frame);
+  void add_frame(Frame frame, std::vector<Frames>& messages);
+
+  Descriptor socket_;
+  const SocketType own_;
+  const StreamLimits limits_;
+  const std::string identity_;
+  State state_ = State::kGreeting;
+  std::string greeting_;  // of the peer, as far as it has come
+  std::string peer_identity_;
+  std::string why_closed_;
+  FrameReader reader_;
+  FrameWriter writer_;
+  std::vector<Frame> arrived_;
+  Frames partial_;            // the message of which the last frame has not come
+  std::vector<Frames> held_;  // until the handshake is done
+};
+
+}  // namespace tq::zmtp
