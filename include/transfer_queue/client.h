@@ -29,6 +29,14 @@ struct Nodes {
   static Nodes read(const std::filesystem::path& directory);
 };
 
+/// How a get hands out columns of tensors.
+enum class GetForm {
+  kContiguous,  // dense where the rows have one shape; else rows in one buffer, one after the other
+                // (rows of unlike dtypes, which no buffer holds, stay rows)
+                // Large rows are received there; small ones are copied
+  kRows,        // each row where it was received: no copy is made, and a kept row keeps no other
+};
+
 struct ClientOptions {
   std::string client_id;  // drawn when empty
   /// Of each question to the nodes, all attempts and all units together. A KV function asks one to
@@ -77,9 +85,9 @@ class TransferQueueClient {
   /// Stores row i of each column under meta.global_indexes[i] at its unit, then reports it to the
   /// controller. Rows of one partition. Throws PartialPutError when units failed: it has the rows.
   void put(const Batch& data, const BatchMeta& meta);
-  /// The rows of the fields in the order of meta.global_indexes, where they lie: each column is
-  /// dense when one reply holds it whole, else rows or values (Column::to_dense gathers).
-  Batch get_data(const BatchMeta& meta, const std::vector<std::string>& fields);
+  /// The rows of the fields in the order of meta.global_indexes.
+  Batch get_data(const BatchMeta& meta, const std::vector<std::string>& fields,
+                 GetForm form = GetForm::kContiguous);
   /// Replaces the whole tags of each sample of `meta` by meta.custom_meta.
   void set_custom_meta(const BatchMeta& meta);
   /// Ends samples: no longer ready, then their rows, then their keys and metadata.

@@ -43,13 +43,6 @@ KVBatchMeta kv_batch_put(TransferQueueClient& client, const std::vector<std::str
                          const std::string& partition_id, const Batch& fields,
                          const std::vector<Map>& tags = {});
 
-/// How kv_batch_get hands out columns of tensors.
-enum class GetForm {
-  kContiguous,  // dense where the rows have one shape; else rows in one buffer, one after the other
-                // (rows of unlike dtypes, which no buffer holds, stay rows)
-  kRows,        // each row where it was received: no copy is made
-};
-
 /// The fields of the keys (all fields that they share when `select_fields` is empty), row i for
 /// keys[i].
 Batch kv_batch_get(TransferQueueClient& client, const std::vector<std::string>& keys,

@@ -71,6 +71,19 @@ wire::PartitionTags tags_by_partition(const BatchMeta& meta) {
   return tags;
 }
 
+Batch contiguous_columns(const Batch& batch) {
+  Batch contiguous;
+  for (const auto& [name, column] : batch.columns()) {
+    if (column.kind() != Column::Kind::kRows || !column.has_one_dtype()) {
+      contiguous.set(name, column);
+    } else {
+      contiguous.set(name,
+                     column.is_uniform() ? column.to_dense() : Column::jagged(column.to_jagged()));
+    }
+  }
+  return contiguous;
+}
+
 }  // namespace
 
 struct TransferQueueClient::Impl {
@@ -166,9 +179,15 @@ void TransferQueueClient::put(const Batch& data, const BatchMeta& meta) {
   impl_->notify(notify, deadline);
 }
 
-Batch TransferQueueClient::get_data(const BatchMeta& meta, const std::vector<std::string>& fields) {
+Batch TransferQueueClient::get_data(const BatchMeta& meta, const std::vector<std::string>& fields,
+                                    GetForm form) {
   if (meta.size() == 0 || fields.empty()) return {};
-  return impl_->storage.get(meta.global_indexes, fields, impl_->deadline());
+  if (form == GetForm::kRows) {
+    return impl_->storage.get(meta.global_indexes, fields, impl_->deadline());
+  }
+  const manager::Landing landing(meta, fields);
+  return contiguous_columns(
+      impl_->storage.get(meta.global_indexes, fields, impl_->deadline(), &landing));
 }
 
 void TransferQueueClient::set_custom_meta(const BatchMeta& meta) {

@@ -97,20 +97,6 @@ std::vector<std::string> fields_to_fetch(TransferQueueClient& client, const Batc
   return ready;
 }
 
-Batch in_form(Batch batch, GetForm form) {
-  if (form == GetForm::kRows) return batch;
-  Batch contiguous;
-  for (const auto& [name, column] : batch.columns()) {
-    if (column.kind() != Column::Kind::kRows || !column.has_one_dtype()) {
-      contiguous.set(name, column);
-    } else {
-      contiguous.set(name,
-                     column.is_uniform() ? column.to_dense() : Column::jagged(column.to_jagged()));
-    }
-  }
-  return contiguous;
-}
-
 Batch one_row(const std::vector<std::pair<std::string, Value>>& fields) {
   Batch batch;
   for (const auto& [name, value] : fields) {
@@ -232,7 +218,7 @@ Batch kv_batch_get(TransferQueueClient& client, const std::vector<std::string>& 
   }
   const std::vector<std::string> fields =
       fields_to_fetch(client, meta, select_fields, partition_id);
-  return in_form(client.get_data(meta, fields), form);
+  return client.get_data(meta, fields, form);
 }
 
 Batch kv_batch_get_by_meta(TransferQueueClient& client, const KVBatchMeta& meta,

@@ -21,7 +21,8 @@ std::unique_ptr<Connection> Connection::open(const std::string& endpoint,
   }
 }
 
-void Connection::send(Frames frames) {
+void Connection::send(Frames frames, zmtp::Placement placement) {
+  stream_.place_bodies(std::move(placement));
   stream_.send(std::move(frames));
   stream_.write();
 }
@@ -41,6 +42,7 @@ std::optional<Frames> Connection::receive() {
   if (arrived_.empty()) return std::nullopt;
   Frames frames = std::move(arrived_.front());
   arrived_.erase(arrived_.begin());
+  stream_.place_bodies({});  // it holds the memory of all rows
   return frames;
 }
 

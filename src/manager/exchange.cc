@@ -36,7 +36,7 @@ void start_attempt(ConnectionPool& pool, Exchange& e) {
   ++e.attempts;
   try {
     e.connection = pool.take(e.endpoint);
-    e.connection->send(e.request.frames);
+    e.connection->send(e.request.frames, e.request.placement);
   } catch (const Error& error) {
     e.connection.reset();
     e.answer = error;

@@ -24,8 +24,9 @@ struct Outgoing {
   const ServerInfo* node;
   const char* socket_name;
   wire::Frames frames;
-  std::string request_id;  // under x_tq; the same in every attempt
-  const char* what;        // "PUT", for errors
+  std::string request_id;          // under x_tq; the same in every attempt
+  const char* what;                // "PUT", for errors
+  zmtp::Placement placement = {};  // of the reply's frames
 };
 
 /// What a node answered, or why it did not.

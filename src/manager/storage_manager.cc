@@ -113,10 +113,12 @@ void StorageManager::greet(const char* call, const std::vector<RoutingGroup>& gr
 
 std::vector<Answer> StorageManager::ask(const char* type, const char* reply_type, size_t body_keys,
                                         const std::vector<RoutingGroup>& groups, const Body& body,
-                                        Deadline deadline) {
+                                        Deadline deadline, const Landing* landing) {
   std::vector<Outgoing> requests;
-  for (const RoutingGroup& group : groups)
+  for (const RoutingGroup& group : groups) {
     requests.push_back(request(type, body_keys, group, body));
+    if (landing != nullptr) requests.back().placement = landing->placement_of(group);
+  }
   std::vector<Answer> answers = exchange(pool_, std::move(requests), deadline);
   for (size_t k = 0; k < groups.size(); ++k) {
     if (!answers[k].ok()) continue;
@@ -159,17 +161,17 @@ void StorageManager::put(const Batch& batch, std::span<const int64_t> indexes, D
 }
 
 Batch StorageManager::get(std::span<const int64_t> indexes, const std::vector<std::string>& fields,
-                          Deadline deadline) {
+                          Deadline deadline, const Landing* landing) {
   const std::vector<RoutingGroup> groups = route(indexes, units_.size());
   greet("GET", groups, deadline);
   std::vector<Answer> replies = ask(
       "GET", "GET_DATA_RESPONSE", 2, groups,
       [&](wire::Encoder& e, const RoutingGroup& group) {
         e.str("fields");
-        wire::pack_field(e, fields);
+        wire::pack_field(e, landing != nullptr ? landing->fields() : fields);
         pack_indexes(e, group.global_indexes);
       },
-      deadline);
+      deadline, landing);
   std::vector<Value> parts;
   for (size_t k = 0; k < groups.size(); ++k) {
     Value* data = replies[k].value().body.find("data");

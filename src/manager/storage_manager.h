@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "manager/exchange.h"
+#include "manager/landing.h"
 #include "manager/routing_group.h"
 #include "transfer_queue/column.h"
 
@@ -26,8 +27,10 @@ class StorageManager {
   /// Stores row i of each column under global_indexes[i]. Throws PartialPutError when a unit fails;
   /// the others' rows stay stored.
   void put(const Batch& batch, std::span<const int64_t> global_indexes, Deadline deadline);
+  /// The rows of the fields; with `landing`, which says in which order the fields are asked for,
+  /// received where it says.
   Batch get(std::span<const int64_t> global_indexes, const std::vector<std::string>& fields,
-            Deadline deadline);
+            Deadline deadline, const Landing* landing = nullptr);
   void clear(std::span<const int64_t> global_indexes, Deadline deadline);
 
   const std::string& id() const noexcept { return id_; }
@@ -41,7 +44,7 @@ class StorageManager {
   void greet(const char* call, const std::vector<RoutingGroup>& groups, Deadline deadline);
   std::vector<Answer> ask(const char* type, const char* reply_type, size_t body_keys,
                           const std::vector<RoutingGroup>& groups, const Body& body,
-                          Deadline deadline);
+                          Deadline deadline, const Landing* landing = nullptr);
   void note_incarnation(size_t unit, const wire::Envelope& reply);
   bool was_restarted(size_t unit);
   Error refusal(const char* type, const RoutingGroup& group, const wire::Envelope& reply);

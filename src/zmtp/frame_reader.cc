@@ -82,7 +82,16 @@ void FrameReader::begin_body() {
   }
   frame_ = Frame{Slice{}, header.more, header.command};
   left_ = header.size;
-  if (left_ > 0) std::tie(frame_.data, to_) = Slice::allocate(left_);
+  if (left_ > 0) std::tie(frame_.data, to_) = place_of_body();
+  if (!header.command) frame_number_ = header.more ? frame_number_ + 1 : 0;
+}
+
+std::pair<Slice, std::byte*> FrameReader::place_of_body() const {
+  if (placement_ && !frame_.command) {
+    std::pair<Slice, std::byte*> place = placement_(frame_number_, left_);
+    if (place.second != nullptr) return place;
+  }
+  return Slice::allocate(left_);
 }
 
 }  // namespace tq::zmtp

@@ -5,7 +5,9 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "transfer_queue/slice.h"
@@ -19,12 +21,19 @@ struct Frame {
   bool command = false;  // no part of a message
 };
 
+/// Where the body of a message's frame is to be received, by its number in the message and its
+/// size: a slice of that size and its memory, or nothing, and memory is taken for it.
+using Placement = std::function<std::pair<Slice, std::byte*>(size_t frame, size_t size)>;
+
 /// Cuts the bytes of a connection into frames, whatever the pieces they come in; does no input of
 /// its own. A large body is received where it will stay, so it is copied by the kernel alone. Not
 /// thread-safe.
 class FrameReader {
  public:
   explicit FrameReader(size_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {}
+
+  /// For the messages that begin from now on; an empty one ends it.
+  void place_bodies(Placement placement) { placement_ = std::move(placement); }
 
   /// Where the next bytes go: into what is left of a body, then into `scratch`, whose content
   /// received() consumes whole, so that one scratch serves many connections. Returns the places.
@@ -39,13 +48,16 @@ class FrameReader {
   /// Takes the header's bytes off the front; false when more are needed.
   bool complete_header(std::span<const std::byte>& bytes);
   void begin_body();
+  std::pair<Slice, std::byte*> place_of_body() const;
 
   static constexpr size_t kHeaderBytesMax = 9;
 
   const size_t frame_bytes_max_;
   std::array<std::byte, kHeaderBytesMax> header_{};
   size_t header_size_ = 0;  // bytes of it that have come
-  Frame frame_;             // the one whose body is being received
+  Placement placement_;
+  size_t frame_number_ = 0;  // in its message
+  Frame frame_;              // the one whose body is being received
   std::byte* to_ = nullptr;
   size_t left_ = 0;  // bytes of its body still to come
   std::array<iovec, 2> places_{};

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "transfer_queue/slice.h"
@@ -42,6 +43,8 @@ class Stream {
 
   /// Reads what has come, up to a few MiB, and appends the messages that are complete now.
   void read(std::vector<Frames>& messages);
+  /// See FrameReader::place_bodies.
+  void place_bodies(Placement placement) { reader_.place_bodies(std::move(placement)); }
   /// Queues a message; before the handshake it is held back. The frames' owners live until the
   /// kernel has their bytes.
   void send(Frames frames);
