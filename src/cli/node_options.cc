@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "cli/warm_memory.h"
+#include "memory/block_cache.h"
+
 namespace tq::cli {
 namespace {
 
@@ -58,6 +61,14 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
       ->capture_default_str()
       ->check(CLI::Range(1, 65535))
       ->envname("TQ_STORAGE_ZMQ_BACKLOG");
+  command
+      .add_option("--keep-memory", s.keep_memory_bytes,
+                  "Memory that an idle process keeps for the next large message, e.g. 1GiB: memory "
+                  "taken afresh costs a transfer more than anything else")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("256MiB")
+      ->type_name("BYTES")
+      ->envname("TQ_KEEP_MEMORY");
   command
       .add_option("--warn-seconds", s.heavy.seconds,
                   "Log a warning for a request that takes this long, for others wait meanwhile")
@@ -125,6 +136,8 @@ runtime::NodeOptions to_node_options(const NodeSettings& s) {
   options.bind = runtime::BindAddress::parse(s.bind);
   options.backlog = s.backlog;
   options.heavy = s.heavy;
+  options.when_idle = release_kept_memory;
+  memory::set_kept_bytes(s.keep_memory_bytes);
   if (!s.advertise.empty()) {
     options.advertise = advertised_host(s.advertise);
   } else if (options.bind.is_wildcard()) {

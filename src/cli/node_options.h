@@ -18,6 +18,7 @@ struct NodeSettings {
   std::string advertise;
   int backlog = 4096;
   runtime::HeavyRequest heavy;
+  uint64_t keep_memory_bytes = uint64_t{256} << 20;
 
   // The defaults of a role's settings stand with the role.
   controller::ControllerConfig controller;

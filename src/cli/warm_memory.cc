@@ -16,4 +16,10 @@ void keep_memory_warm() noexcept {
 #endif
 }
 
+void release_kept_memory() noexcept {
+#ifdef TQ_HAVE_MIMALLOC
+  mi_collect(true);
+#endif
+}
+
 }  // namespace tq::cli

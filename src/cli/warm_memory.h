@@ -8,4 +8,7 @@ namespace tq::cli {
 /// setting that the environment (MIMALLOC_...) gives. Call before the first large allocation.
 void keep_memory_warm() noexcept;
 
+/// Gives what the allocator keeps for the calling thread back to the system.
+void release_kept_memory() noexcept;
+
 }  // namespace tq::cli

@@ -98,6 +98,11 @@ BlockCache::Clock::time_point BlockCache::trim(Clock::time_point now) {
   return next;
 }
 
+void BlockCache::set_floor(size_t floor_bytes) {
+  const std::lock_guard lock(mutex_);
+  settings_.floor_bytes = floor_bytes;
+}
+
 bool BlockCache::is_above_floor() const {
   const std::lock_guard lock(mutex_);
   return cached_bytes_ > settings_.floor_bytes;
@@ -160,5 +165,7 @@ std::shared_ptr<std::byte[]> allocate_block(size_t size_bytes) {
             process().trimmer.ensure_running();
           }};
 }
+
+void set_kept_bytes(size_t bytes) { process().cache.set_floor(bytes); }
 
 }  // namespace tq::memory

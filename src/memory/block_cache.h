@@ -35,6 +35,9 @@ class BlockCache {
   /// block will be; Clock::time_point::max() when nothing more is to go.
   Clock::time_point trim(Clock::time_point now);
 
+  /// From the next trim() on.
+  void set_floor(size_t floor_bytes);
+
   /// Whether more is kept than the floor, so that trim() will have something to do.
   bool is_above_floor() const;
 
@@ -48,8 +51,8 @@ class BlockCache {
   std::byte* take_cached(size_t size, size_t* block_size);
   void release(std::byte* start, size_t size);
 
-  const Settings settings_;
   mutable std::mutex mutex_;
+  Settings settings_;
   std::list<Block> cached_;  // the one released last comes first
   size_t cached_bytes_ = 0;
 };
@@ -57,6 +60,9 @@ class BlockCache {
 /// The cache of this process. A thread of its own, which runs only while there is something to give
 /// back, trims it.
 std::shared_ptr<std::byte[]> allocate_block(size_t size_bytes);
+
+/// What the cache of this process keeps however long nobody takes it; 256 MiB unless set.
+void set_kept_bytes(size_t bytes);
 
 /// From this size on a buffer is worth a block of its own: below it the allocator keeps memory warm
 /// by itself, and rounding up to huge pages would waste much.

@@ -26,8 +26,9 @@ constexpr size_t kSentenceBytesMax = 2000;
 
 }  // namespace
 
-EventLoop::EventLoop(Actor& actor, const wire::Limits& limits, const HeavyRequest& heavy)
-    : actor_(actor), limits_(limits), heavy_(heavy) {
+EventLoop::EventLoop(Actor& actor, const wire::Limits& limits, const HeavyRequest& heavy,
+                     std::function<void()> when_idle)
+    : actor_(actor), limits_(limits), heavy_(heavy), when_idle_(std::move(when_idle)) {
   poller_.watch(wakeup_.descriptor(), [this] { wakeup_.drain(); });
 }
 
@@ -48,6 +49,7 @@ void EventLoop::run() {
     finish_jobs();
     for (const auto& socket : sockets_) serve(*socket);
     expire_waiting();
+    rest_when_idle();
   }
   refuse_waiting();
   sockets_.clear();  // here, for a socket belongs to its thread
@@ -65,6 +67,7 @@ void EventLoop::serve_one(RouterSocket& socket, Incoming incoming) {
   Pending pending{&socket, std::move(incoming.peer), {}, {}, {}};
   for (const wire::Slice& frame : incoming.frames) pending.bytes += frame.size;
   const TimePoint received = now();
+  if (when_idle_) idle_at_ = received + kIdle;
   Result<wire::Envelope> decoded = wire::decode(incoming.frames, limits_);
   incoming.frames.clear();  // what a row does not keep is freed before the reply is made
   if (!decoded) {
@@ -214,9 +217,15 @@ void EventLoop::refuse_waiting() {
   waiting_.clear();
 }
 
+void EventLoop::rest_when_idle() {
+  if (!idle_at_ || now() < *idle_at_) return;
+  idle_at_.reset();
+  when_idle_();
+}
+
 int EventLoop::poll_timeout_ms() {
   const TimePoint at = now();
-  std::optional<TimePoint> first;
+  std::optional<TimePoint> first = idle_at_;
   const auto wake_at = [&](TimePoint time) { first = first ? std::min(*first, time) : time; };
   for (const auto& socket : sockets_) {
     if (socket->has_message()) return 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <list>
 #include <memory>
@@ -30,7 +31,12 @@ struct HeavyRequest {
 /// a peer sends ends the loop. Owns the sockets; run() and everything it calls stay on one thread.
 class EventLoop {
  public:
-  EventLoop(Actor& actor, const wire::Limits& limits, const HeavyRequest& heavy);
+  /// `when_idle` (may be empty) is called on the loop's thread when requests came and then none for
+  /// kIdle: what the thread keeps for the next one may go.
+  EventLoop(Actor& actor, const wire::Limits& limits, const HeavyRequest& heavy,
+            std::function<void()> when_idle = {});
+
+  static constexpr std::chrono::seconds kIdle{5};
 
   /// Opens a socket to serve, before run(). Throws what RouterSocket's constructor throws.
   const RouterSocket& listen(std::string name, const BindAddress& address, int backlog);
@@ -67,6 +73,7 @@ class EventLoop {
   void retry_waiting();
   void expire_waiting();
   void refuse_waiting();
+  void rest_when_idle();
   int poll_timeout_ms();
 
   Actor& actor_;
@@ -74,7 +81,9 @@ class EventLoop {
   std::vector<std::unique_ptr<RouterSocket>> sockets_;
   wire::Limits limits_;
   HeavyRequest heavy_;
-  std::list<Pending> waiting_;  // in order of arrival
+  std::function<void()> when_idle_;
+  std::optional<TimePoint> idle_at_;  // unless requests come; nothing while it rests
+  std::list<Pending> waiting_;        // in order of arrival
   std::atomic<bool> stopping_{false};
   Wakeup wakeup_;
   std::mutex finished_mutex_;

@@ -14,7 +14,7 @@ Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
   info_.role = role;
   info_.id = actor_->id();
   info_.ip = options.advertise.empty() ? options.bind.host : options.advertise;
-  loop_ = std::make_unique<EventLoop>(*actor_, options.limits, options.heavy);
+  loop_ = std::make_unique<EventLoop>(*actor_, options.limits, options.heavy, options.when_idle);
   BindAddress address = options.bind;
   for (const std::string& name : socket_names) {
     if (address.port > 65535) {

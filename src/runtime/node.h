@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -17,6 +18,7 @@ struct NodeOptions {
   std::string advertise;  // the IP address that peers are told; the bound one when empty
   int backlog = 4096;     // connections that may wait to be accepted: trainers connect all at once
   HeavyRequest heavy;
+  std::function<void()> when_idle;  // see EventLoop
   wire::Limits limits;
 };
 

@@ -30,7 +30,7 @@ const std::map<std::string, std::set<std::string>> kMayKnow = {
     {"manager", {"wire", "runtime", "zmtp"}},
     {"client", {"wire", "runtime", "manager"}},
     {"torch", {}},
-    {"cli", {"wire", "runtime", "controller", "storage", "manager", "client", "torch"}},
+    {"cli", {"memory", "wire", "runtime", "controller", "storage", "manager", "client", "torch"}},
 };
 
 std::vector<std::string> includes_of(const fs::path& file) {
