@@ -19,9 +19,10 @@ Json latency(TransferQueueClient& client, int count, size_t bytes);
 /// Threads that share one client put single keys for some seconds.
 Json writers(TransferQueueClient& client, int threads, double seconds, size_t bytes);
 
-/// A trainer's load, as an RL trainer makes it: threads put samples of 12 columns and a tag,
-/// a reader lists all keys every 0.5 s; at the end it gets four columns of all samples.
-Json load(TransferQueueClient& client, int threads, int samples, int tokens);
+/// A trainer's load, step after step until the puts took `seconds`: threads put `samples` samples
+/// of 12 columns and a tag while a reader lists all keys every 0.5 s; then it gets four columns of
+/// all, and clears them.
+Json load(TransferQueueClient& client, int threads, int samples, int tokens, double seconds);
 
 /// Small puts one after the other while other threads put large batches all the time.
 Json mixed(TransferQueueClient& client, int count, size_t batch_bytes);
@@ -29,7 +30,8 @@ Json mixed(TransferQueueClient& client, int count, size_t batch_bytes);
 /// Batches of the same size in rows of 1 KiB to 16 MiB.
 Json rows(TransferQueueClient& client, size_t batch_bytes);
 
-/// A partition of many keys: register, list, clear.
+/// A partition of many keys: register, list, report four fields of all, fetch batches of 256. The
+/// partition stays, for its memory to be looked at.
 Json keys(TransferQueueClient& client, int count);
 
 }  // namespace tq::bench

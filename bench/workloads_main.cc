@@ -29,7 +29,8 @@ int main(int argc, char** argv) {
   CLI::App* load =
       program.add_subcommand("load", "A trainer's load: samples of 12 columns and a tag");
   load->add_option("--threads", threads)->capture_default_str();
-  load->add_option("--samples", samples)->capture_default_str();
+  load->add_option("--samples", samples, "Of one step")->capture_default_str();
+  load->add_option("--seconds", seconds, "Of putting, all steps together")->capture_default_str();
   load->add_option("--tokens", tokens)->capture_default_str();
   CLI::App* mixed = program.add_subcommand("mixed", "Small puts while large batches are put");
   mixed->add_option("--count", count)->capture_default_str();
@@ -46,7 +47,7 @@ int main(int argc, char** argv) {
     tq::bench::Json result;
     if (*latency) result = tq::bench::latency(client, count, bytes);
     if (*writers) result = tq::bench::writers(client, threads, seconds, bytes);
-    if (*load) result = tq::bench::load(client, threads, samples, tokens);
+    if (*load) result = tq::bench::load(client, threads, samples, tokens, seconds);
     if (*mixed) result = tq::bench::mixed(client, count, batch_bytes);
     if (*rows) result = tq::bench::rows(client, batch_bytes);
     if (*keys) result = tq::bench::keys(client, count);

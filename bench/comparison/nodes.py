@@ -83,6 +83,11 @@ class Nodes:
     def resident_bytes(self) -> int:
         return sum(status_bytes(process.pid, "VmRSS") for process in self.running)
 
+    @staticmethod
+    def wait_idle() -> None:
+        """Until C++ nodes have given back what they need for requests only (EventLoop::kIdle)."""
+        time.sleep(8)
+
     def addresses(self) -> list[str]:
         units = [str(self.folder / f"storage-{i}.json") for i in range(self.units)]
         return ["--controller", str(self.folder / "controller.json"), "--storage", *units]

@@ -116,10 +116,10 @@ def _load() -> list[Figure]:
     measured = {}
     for kind in ("python", "cpp"):
         with Nodes(kind) as nodes:
-            command = [PYTHON, ROOT / "bench/python/load.py", *nodes.addresses(), "--samples", 4000]
+            command = [PYTHON, ROOT / "bench/python/load.py", *nodes.addresses(), "--samples", 2000]
             measured[kind] = run_json(command)[0]
     with Nodes("cpp") as nodes:
-        twin = _workload(nodes, "load", "--threads", 16, "--samples", 20_000)
+        twin = _workload(nodes, "load", "--threads", 8, "--samples", 1000, "--seconds", 5)
     theirs = measured["python"]["puts_per_s"]
     return [
         Figure("trainer's load, Python writers", "puts/s", measured["cpp"]["puts_per_s"], theirs, 1.5),
@@ -141,13 +141,19 @@ def _many_units() -> list[Figure]:
 
 def _many_keys() -> list[Figure]:
     with Nodes("cpp") as nodes:
+        few = _workload(nodes, "keys", "--count", 1024)
+    with Nodes("cpp") as nodes:
         before = nodes.resident_bytes()
-        line = _workload(nodes, "keys", "--count", 1_000_000)
-        grown = nodes.peak_bytes() - before
+        many = _workload(nodes, "keys", "--count", 1_000_000)
+        nodes.wait_idle()
+        grown = nodes.resident_bytes() - before
     return [
-        Figure("register 1 M keys", "M keys/s", 1 / line["register_s"], None, 1, True, True),
-        Figure("kv_list of 1 M keys", "s", line["list_s"], None, 1.5, False, True),
-        Figure("memory of the nodes at the peak, with the messages", "bytes/sample", grown / 1e6, None, None, False),
+        Figure("register 1 M keys", "M keys/s", 1 / many["register_s"], None, 1, True, True),
+        Figure("kv_list of 1 M keys", "s", many["list_s"], None, 1.5, False, True),
+        Figure("fetch 256 of 1,024 samples, p50", "ms", few["fetch_256_p50_us"] / 1e3, None, 1, False, True),
+        Figure("fetch 256 of 1 M samples, p50", "ms", many["fetch_256_p50_us"] / 1e3, None, 1, False, True),
+        Figure("fetch 256, 1 M samples / 1,024", "ms", many["fetch_256_p50_us"] / 1e3, few["fetch_256_p50_us"] / 1e3, None, False),
+        Figure("memory of the nodes, 1 M keys of 16 bytes and 4 fields", "bytes/sample", grown / 1e6, None, 300, False, True),
     ]
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a storage unit holds of the machine's memory while it takes data, after most of it was cleared, and after all was."""
 
+import contextlib
 import random
+import subprocess
 import time
 from pathlib import Path
 
@@ -31,7 +33,8 @@ class Unit:
 
     def __init__(self, folder):
         self._parts = Parts(folder, unit_args=(("--keep-memory", str(KEPT)),))
-        self.pid = self._parts.nodes[0].process.pid
+        self._process = self._parts.nodes[0].process
+        self.pid = self._process.pid
         self._client = connect(str(folder / "controller.json"), [str(folder / "storage-0.json")])
 
     def put(self, row_bytes: int) -> list[str]:
@@ -54,7 +57,8 @@ class Unit:
         """What it holds once it is no more than wanted, or when it was idle for long enough."""
         end = time.monotonic() + IDLE_SECONDS + GRACE
         while self.resident() > wanted and time.monotonic() < end:
-            time.sleep(0.1)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                raise AssertionError(f"the unit ended with {self._process.wait(timeout=0.1)}")
         return self.resident()
 
     def stop(self) -> None:
