@@ -274,6 +274,21 @@ TEST_CASE("an idle connection that the node closed meanwhile is not used again")
   CHECK(second.answer() == "REPLY");
 }
 
+TEST_CASE("a reply that nobody asked for does not answer the next request") {
+  RawListener node;
+  node.listen();
+  manager::ConnectionPool connections = pool();
+  const wire::Frames request = message("ASK");
+  Exchange first(connections, {node_at(node.port())}, request);
+  RawPeer talkative = take_request(node, request);
+  talkative.say(zmtp_message(texts_of(message("FIRST"))) + zmtp_message(texts_of(message("MORE"))));
+  CHECK(first.answer() == "FIRST");
+  Exchange second(connections, {node_at(node.port())}, request);
+  RawPeer peer = take_request(node, request);
+  peer.say(zmtp_message(texts_of(message("SECOND"))));
+  CHECK(second.answer() == "SECOND");
+}
+
 TEST_CASE("what is no node of ours is told from a silent one") {
   RawListener node;
   node.listen();
