@@ -18,22 +18,6 @@ using manager::Answer;
 using manager::Connection;
 using wire::Value;
 
-constexpr size_t kMiB = size_t{1} << 20;
-
-const std::vector<Texts>& messages_of_all_kinds() {
-  static const std::vector<Texts> kMessages = {
-      {""},
-      {"a"},
-      {"", "after an empty one"},
-      {patterned(255), patterned(256), patterned(65535), patterned(65536)},
-      Texts(1000, "small"),
-      Texts(300, patterned(4096)),
-      {patterned(kMiB + 1), "", patterned(3 * kMiB), "end"},
-      {patterned(20 * kMiB)},
-  };
-  return kMessages;
-}
-
 /// Drives a connection until it has a reply or is lost.
 std::optional<Frames> await(Connection& connection) {
   std::optional<Frames> reply;

@@ -22,6 +22,8 @@ namespace tq::test {
 
 inline constexpr int kPatienceMs = 30'000;  // what does not come by then is a failure, not a hang
 
+inline constexpr size_t kMiB = size_t{1} << 20;
+
 /// Frames as a test writes and compares them.
 using Texts = std::vector<std::string>;
 
@@ -34,6 +36,20 @@ inline Texts texts_of(const Frames& frames) {
   Texts texts;
   for (const Slice& frame : frames) texts.emplace_back(frame.view());
   return texts;
+}
+
+inline const std::vector<Texts>& messages_of_all_kinds() {
+  static const std::vector<Texts> kMessages = {
+      {""},
+      {"a"},
+      {"", "after an empty one"},
+      {patterned(255), patterned(256), patterned(65535), patterned(65536)},
+      Texts(1000, "small"),
+      Texts(300, patterned(4096)),
+      {patterned(kMiB + 1), "", patterned(3 * kMiB), "end"},
+      {patterned(20 * kMiB)},
+  };
+  return kMessages;
 }
 
 /// The bytes of a message on the wire.
@@ -79,13 +95,18 @@ class RawPeer {
     ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ::setsockopt(socket_.number(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   }
-  static RawPeer connect(int port) {
-    RawPeer peer(zmtp::Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+  /// Not connected yet.
+  RawPeer() : RawPeer(zmtp::Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))) {}
+  static RawPeer to(int port) {
+    RawPeer peer;
+    peer.connect(port);
+    return peer;
+  }
+  void connect(int port) {
     sockaddr_in to = loopback(port);
-    if (::connect(peer.descriptor(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
+    if (::connect(descriptor(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
       throw std::runtime_error("cannot connect");
     }
-    return peer;
   }
 
   int descriptor() const { return socket_.number(); }
@@ -104,6 +125,11 @@ class RawPeer {
       throw std::runtime_error("the connection ended, or nothing came");
     }
     return bytes;
+  }
+  Texts hear_message(size_t frames) {
+    Texts texts;
+    for (size_t i = 0; i < frames; ++i) texts.push_back(hear_frame());
+    return texts;
   }
   /// The body of the next frame.
   std::string hear_frame() {
