@@ -27,6 +27,9 @@ constexpr std::chrono::seconds kHandshakeMax{30};
 // Replies that a peer may leave unread: libzmq's default high water mark.
 constexpr size_t kUnsentMax = 1000;
 
+// Of the reason for which a connection ended: it may quote what the peer sent.
+constexpr size_t kReasonBytesMax = 500;
+
 // Connections taken in one turn of the loop.
 constexpr int kAcceptsInTurn = 64;
 
@@ -123,7 +126,8 @@ void RouterSocket::welcome(Peer& peer) {
 void RouterSocket::settle(Peer& peer) {
   if (peer.stream.is_closed()) {
     spdlog::debug("{}: connection of '{}' closed: {}", name_,
-                  wire::printable(peer.stream.peer_identity()), peer.stream.why_closed());
+                  wire::printable(peer.stream.peer_identity()),
+                  wire::printable(peer.stream.why_closed(), kReasonBytesMax));
     poller_.forget(peer.watch, peer.stream.descriptor());
     const auto named = by_identity_.find(peer.stream.peer_identity());
     if (named != by_identity_.end() && named->second == peer.connection) by_identity_.erase(named);

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// A RouterSocket in the hands of the test, turn by turn: what its owner is told, and what peers may
+// make it keep.
+#include "runtime/router_socket.h"
+
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <future>
+#include <sstream>
+
+#include "support/catch.h"
+#include "zmtp_peers.h"
+
+namespace tq::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using runtime::Incoming;
+using runtime::RouterSocket;
+using runtime::SendResult;
+
+class Turns {
+ public:
+  /// Serves the connections until `done`, or throws.
+  template <class Done>
+  void until(Done&& done) {
+    const auto give_up = Clock::now() + std::chrono::milliseconds(kPatienceMs);
+    while (!done()) {
+      if (Clock::now() > give_up) throw std::runtime_error("it does not come");
+      poller.wait(100);
+    }
+  }
+  Incoming next() {
+    until([&] { return socket->has_message(); });
+    return std::move(*socket->receive());
+  }
+  /// A peer of which the socket has a request.
+  std::pair<RawPeer, runtime::PeerName> peer() {
+    RawPeer raw = RawPeer::to(socket->port());
+    raw.say(zmtp_greeting() + zmtp_frame(kCommandFlag, zmtp_ready("DEALER")) +
+            zmtp_frame(kLastFlag, "request"));
+    return {std::move(raw), next().peer};
+  }
+
+  runtime::Poller poller;
+  std::unique_ptr<RouterSocket> socket =
+      std::make_unique<RouterSocket>(poller, "socket", runtime::BindAddress{}, 64, wire::Limits{});
+};
+
+/// All that is logged meanwhile.
+class Log {
+ public:
+  Log() {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
+    spdlog::set_level(spdlog::level::debug);
+  }
+  ~Log() { spdlog::set_default_logger(before_); }
+  std::string text() const { return text_.str(); }
+
+ private:
+  const std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
+  std::ostringstream text_;
+};
+
+TEST_CASE("what a refused peer says stays in one line of the log, and a short one") {
+  const std::string text = "x\n[error] forged\x1b[2J" + std::string(100'000, 'y');
+  const std::string ready = GENERATE_REF(zmtp_ready(text), zmtp_ready("DEALER", text),
+                                         "\x05"
+                                         "ERROR\x10" +
+                                             text.substr(0, 16),
+                                         "\x05READY" + text);
+  Log log;
+  Turns turns;
+  RawPeer raw = RawPeer::to(turns.socket->port());
+  raw.say(zmtp_greeting() + zmtp_frame(kCommandFlag, ready));
+  turns.until([&] { return !log.text().empty(); });
+  const std::string line = log.text();
+  CHECK(std::count(line.begin(), line.end(), '\n') == 1);
+  CHECK(line.find('\x1b') == std::string::npos);
+  CHECK(line.size() < 5000);
+}
+
+}  // namespace
+}  // namespace tq::test
