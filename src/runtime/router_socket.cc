@@ -159,11 +159,11 @@ SendResult RouterSocket::send(const PeerName& name, Frames frames) {
   if (peer->stream.unsent_messages() >= kUnsentMax) return SendResult::kPeerFull;
   peer->stream.send(std::move(frames));
   // While it waits to write, the poller says when; until then nothing would be taken.
-  if (!peer->waits_to_write) {
-    peer->stream.write();
-    settle(*peer);
-  }
-  return SendResult::kSent;
+  if (peer->waits_to_write) return SendResult::kSent;
+  peer->stream.write();
+  const bool is_lost = peer->stream.is_closed();
+  settle(*peer);
+  return is_lost ? SendResult::kPeerGone : SendResult::kSent;
 }
 
 std::optional<Clock::time_point> RouterSocket::drop_silent(Clock::time_point now) {

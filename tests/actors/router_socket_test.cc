@@ -49,6 +49,19 @@ class Turns {
       std::make_unique<RouterSocket>(poller, "socket", runtime::BindAddress{}, 64, wire::Limits{});
 };
 
+// The kernel may tell of the end a moment later, so this is tried until it told in time.
+TEST_CASE("a reply that its connection refuses was not sent") {
+  Turns turns;
+  const auto give_up = Clock::now() + 30s;
+  SendResult result = SendResult::kSent;
+  while (result == SendResult::kSent && Clock::now() < give_up) {
+    auto [raw, name] = turns.peer();
+    raw.reset();
+    result = turns.socket->send(name, frames_of({"reply"}));
+  }
+  CHECK(result == SendResult::kPeerGone);
+}
+
 /// All that is logged meanwhile.
 class Log {
  public:
