@@ -182,13 +182,19 @@ std::optional<Clock::time_point> RouterSocket::drop_silent(Clock::time_point now
 
 void RouterSocket::flush() {
   const auto until = Clock::now() + kLinger;
-  for (auto& [connection, peer] : peers_) {
-    while (peer->stream.wants_to_write() && peer->is_known) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
-      pollfd item{peer->stream.descriptor(), POLLOUT, 0};
-      if (left <= 0 || ::poll(&item, 1, static_cast<int>(left)) <= 0) break;
-      peer->stream.write();
+  // All at once, so that a peer that does not read takes no other's time.
+  for (auto left = kLinger; left > left.zero();
+       left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now())) {
+    std::vector<pollfd> items;
+    std::vector<Peer*> unwritten;
+    for (auto& [connection, peer] : peers_) {
+      if (!peer->stream.wants_to_write() || !peer->is_known) continue;
+      items.push_back({peer->stream.descriptor(), POLLOUT, 0});
+      unwritten.push_back(peer.get());
     }
+    if (items.empty()) return;
+    ::poll(items.data(), items.size(), static_cast<int>(left.count()));
+    for (Peer* peer : unwritten) peer->stream.write();
   }
 }
 

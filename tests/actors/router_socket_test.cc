@@ -62,6 +62,30 @@ TEST_CASE("a reply that its connection refuses was not sent") {
   CHECK(result == SendResult::kPeerGone);
 }
 
+std::future<std::string> read_reply(RawPeer peer) {
+  return std::async(std::launch::async, [peer = std::move(peer)]() mutable {
+    peer.hear(zmtp_greeting().size());
+    peer.hear_frame();
+    return peer.hear_frame();
+  });
+}
+
+TEST_CASE("when a socket closes, one who does not read its reply takes nobody's time") {
+  Turns turns;
+  const Slice large = Slice::own(patterned(8 * kMiB));  // more than the kernel holds
+  std::vector<std::pair<RawPeer, runtime::PeerName>> peers;
+  for (int i = 0; i < 6; ++i) peers.push_back(turns.peer());
+  for (auto& [raw, name] : peers) {
+    CHECK(turns.socket->send(name, {large}) == SendResult::kSent);
+  }
+  std::vector<std::future<std::string>> replies;
+  for (size_t i = 0; i < peers.size(); i += 2) {
+    replies.push_back(read_reply(std::move(peers[i].first)));
+  }
+  turns.socket.reset();
+  for (auto& reply : replies) CHECK((reply.get() == large.view()));
+}
+
 /// All that is logged meanwhile.
 class Log {
  public:
