@@ -62,6 +62,53 @@ TEST_CASE("a reply that its connection refuses was not sent") {
   CHECK(result == SendResult::kPeerGone);
 }
 
+std::string numbered(size_t number) { return network_order(number, 8) + std::string(92, 'x'); }
+
+TEST_CASE("a peer that sends faster than it is served waits, and loses nothing") {
+  constexpr size_t kMessages = 200'000;
+  Turns turns;
+  auto [raw, name] = turns.peer();
+  std::string bytes;
+  for (size_t i = 0; i < kMessages; ++i) bytes += zmtp_frame(kLastFlag, numbered(i));
+  std::string_view left = bytes;
+  const auto push = [&, &raw = raw] {
+    const ssize_t sent = ::send(raw.descriptor(), left.data(), std::min<size_t>(left.size(), 65536),
+                                MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0) left.remove_prefix(static_cast<size_t>(sent));
+  };
+  for (int i = 0; i < 1000; ++i) {
+    push();
+    turns.poller.wait(0);
+  }
+  size_t received = 0;
+  const auto take_all = [&] {
+    while (const std::optional<Incoming> incoming = turns.socket->receive()) {
+      if (incoming->frames.at(0).view() == numbered(received)) ++received;
+    }
+  };
+  take_all();
+  CHECK(received >= 1000);    // libzmq's default high water mark,
+  CHECK(received <= 10'000);  // and what one turn reads
+  turns.until([&] {
+    push();
+    take_all();
+    return received == kMessages;
+  });
+}
+
+TEST_CASE("a peer that sends faster than it is served does not keep others out") {
+  Turns turns;
+  auto [fast, fast_name] = turns.peer();
+  auto [other, other_name] = turns.peer();
+  std::string many;
+  for (int i = 0; i < 20'000; ++i) many += zmtp_frame(kLastFlag, "many");
+  fast.say(many);
+  other.say(zmtp_frame(kLastFlag, "one"));
+  size_t before = 0;
+  while (turns.next().peer.connection != other_name.connection) ++before;
+  CHECK(before <= 20'000);
+}
+
 std::future<std::string> read_reply(RawPeer peer) {
   return std::async(std::launch::async, [peer = std::move(peer)]() mutable {
     peer.hear(zmtp_greeting().size());
