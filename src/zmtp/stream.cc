@@ -104,6 +104,10 @@ void Stream::take(Frame frame, std::vector<Frames>& messages) {
   if (state_ == State::kHandshake) {
     if (!frame.command) throw Error(ErrorCode::kDecode, "it sends messages before its handshake");
     peer_identity_ = read_ready(own_, frame.data.view());
+    if (!identity_.empty() && peer_identity_ == identity_) {
+      // To connect to a free port of one's own machine may yield that very port.
+      throw Error(ErrorCode::kDecode, "it is this connection itself");
+    }
     state_ = State::kReady;
     for (Frames& held : std::exchange(held_, {})) writer_.add_message(std::move(held));
     write();

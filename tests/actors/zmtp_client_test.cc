@@ -273,6 +273,24 @@ TEST_CASE("a reply that nobody asked for does not answer the next request") {
   CHECK(second.answer() == "SECOND");
 }
 
+TEST_CASE("what sends back all it gets does not answer a request by the request") {
+  RawListener mirror;
+  mirror.listen();
+  manager::ConnectionPool connections = pool();
+  Exchange exchange(connections, {node_at(mirror.port())});
+  {
+    RawPeer peer = mirror.accept();
+    peer.say(peer.hear(zmtp_greeting().size()));
+    peer.say(zmtp_frame(kCommandFlag, peer.hear_frame()));
+    CHECK(peer.is_closed());
+  }
+  RawPeer peer = mirror.accept();  // something else is there now
+  peer.shake_hands("ROUTER");
+  peer.hear_frame();
+  peer.say(zmtp_message(texts_of(message("REPLY"))));
+  CHECK(exchange.answer() == "REPLY");
+}
+
 TEST_CASE("what is no node of ours is told from a silent one") {
   RawListener node;
   node.listen();

@@ -142,6 +142,17 @@ TEST_CASE("what breaks the protocol closes the connection") {
   CHECK_FALSE(pair.stream.wants_to_write());
 }
 
+// As when a connection to a free port of this machine gets that very port as its own.
+TEST_CASE("a connection that hears itself is closed") {
+  Pair pair(SocketType::kDealer);
+  pair.say(zmtp_greeting() + zmtp_frame(kCommandFlag, zmtp_ready("DEALER", "own")));
+  CHECK(pair.stream.is_closed());
+  CHECK(pair.stream.why_closed().find("itself") != std::string::npos);
+  Pair other(SocketType::kDealer);
+  other.say(zmtp_greeting() + zmtp_frame(kCommandFlag, zmtp_ready("DEALER", "other")));
+  CHECK(other.stream.is_ready());
+}
+
 TEST_CASE("a peer that sends PING without end and reads nothing takes no memory") {
   Pair pair;
   pair.shake_hands();
