@@ -20,7 +20,8 @@ std::unique_ptr<Connection> ConnectionPool::take(const std::string& endpoint) {
       std::unique_ptr<Connection> connection = std::move(idle.back());
       idle.pop_back();
       connection->progress();  // hears of an end that came meanwhile
-      if (!connection->is_lost()) return connection;
+      // One with a reply that nobody asked for would give it to the next request.
+      if (!connection->is_lost() && !connection->receive()) return connection;
     }
     number = opened_++;
   }

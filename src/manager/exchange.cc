@@ -116,6 +116,7 @@ void wait(std::vector<Exchange>& exchanges, Deadline deadline) {
       until = std::min(until, e.resend_at);
       continue;
     }
+    if (e.connection->is_lost()) return;  // refused at once: no poll will tell
     items.push_back(e.connection->waits_for());
   }
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();

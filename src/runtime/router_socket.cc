@@ -27,6 +27,13 @@ constexpr std::chrono::seconds kHandshakeMax{30};
 // Replies that a peer may leave unread: libzmq's default high water mark.
 constexpr size_t kUnsentMax = 1000;
 
+// Of the reason for which a connection ended: it may quote what the peer sent.
+constexpr size_t kReasonBytesMax = 500;
+
+// Messages of one peer that may wait for their turn; libzmq's default too. Its next ones wait in
+// the kernel, which slows it down.
+constexpr size_t kWaitingMax = 1000;
+
 // Connections taken in one turn of the loop.
 constexpr int kAcceptsInTurn = 64;
 
@@ -104,11 +111,12 @@ void RouterSocket::add(zmtp::Descriptor socket) {
 void RouterSocket::serve(uint64_t connection) {
   Peer& peer = *peers_.at(connection);
   if (peer.stream.wants_to_write()) peer.stream.write();
-  peer.stream.read(arrived_);
+  if (peer.waiting < kWaitingMax) peer.stream.read(arrived_);
   if (!peer.is_known && peer.stream.is_ready()) welcome(peer);
   for (Frames& frames : arrived_) {
     inbox_.push_back({{connection, peer.stream.peer_identity()}, std::move(frames)});
   }
+  peer.waiting += arrived_.size();
   arrived_.clear();
   settle(peer);
 }
@@ -123,7 +131,8 @@ void RouterSocket::welcome(Peer& peer) {
 void RouterSocket::settle(Peer& peer) {
   if (peer.stream.is_closed()) {
     spdlog::debug("{}: connection of '{}' closed: {}", name_,
-                  wire::printable(peer.stream.peer_identity()), peer.stream.why_closed());
+                  wire::printable(peer.stream.peer_identity()),
+                  wire::printable(peer.stream.why_closed(), kReasonBytesMax));
     poller_.forget(peer.watch, peer.stream.descriptor());
     const auto named = by_identity_.find(peer.stream.peer_identity());
     if (named != by_identity_.end() && named->second == peer.connection) by_identity_.erase(named);
@@ -139,6 +148,8 @@ std::optional<Incoming> RouterSocket::receive() {
   if (inbox_.empty()) return std::nullopt;
   Incoming incoming = std::move(inbox_.front());
   inbox_.pop_front();
+  const auto sender = peers_.find(incoming.peer.connection);
+  if (sender != peers_.end()) --sender->second->waiting;
   return incoming;
 }
 
@@ -155,11 +166,11 @@ SendResult RouterSocket::send(const PeerName& name, Frames frames) {
   if (peer->stream.unsent_messages() >= kUnsentMax) return SendResult::kPeerFull;
   peer->stream.send(std::move(frames));
   // While it waits to write, the poller says when; until then nothing would be taken.
-  if (!peer->waits_to_write) {
-    peer->stream.write();
-    settle(*peer);
-  }
-  return SendResult::kSent;
+  if (peer->waits_to_write) return SendResult::kSent;
+  peer->stream.write();
+  const bool is_lost = peer->stream.is_closed();
+  settle(*peer);
+  return is_lost ? SendResult::kPeerGone : SendResult::kSent;
 }
 
 std::optional<Clock::time_point> RouterSocket::drop_silent(Clock::time_point now) {
@@ -178,13 +189,19 @@ std::optional<Clock::time_point> RouterSocket::drop_silent(Clock::time_point now
 
 void RouterSocket::flush() {
   const auto until = Clock::now() + kLinger;
-  for (auto& [connection, peer] : peers_) {
-    while (peer->stream.wants_to_write() && peer->is_known) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
-      pollfd item{peer->stream.descriptor(), POLLOUT, 0};
-      if (left <= 0 || ::poll(&item, 1, static_cast<int>(left)) <= 0) break;
-      peer->stream.write();
+  // All at once, so that a peer that does not read takes no other's time.
+  for (auto left = kLinger; left > left.zero();
+       left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now())) {
+    std::vector<pollfd> items;
+    std::vector<Peer*> unwritten;
+    for (auto& [connection, peer] : peers_) {
+      if (!peer->stream.wants_to_write() || !peer->is_known) continue;
+      items.push_back({peer->stream.descriptor(), POLLOUT, 0});
+      unwritten.push_back(peer.get());
     }
+    if (items.empty()) return;
+    ::poll(items.data(), items.size(), static_cast<int>(left.count()));
+    for (Peer* peer : unwritten) peer->stream.write();
   }
 }
 

@@ -67,6 +67,7 @@ class RouterSocket {
     Poller::Watch watch = 0;
     bool is_known = false;        // its handshake is done
     bool waits_to_write = false;  // the poller was told so
+    size_t waiting = 0;           // messages of it in the inbox
   };
   using Peers = std::unordered_map<uint64_t, std::unique_ptr<Peer>>;
 

@@ -18,17 +18,20 @@ void add_place(std::vector<iovec>& places, const std::byte* data, size_t size, s
 }  // namespace
 
 void FrameWriter::add_raw(std::string_view bytes) {
-  queue_.push_back({{{}, 0}, Slice::copy_of(bytes), false});
+  queue_.push_back({{{}, 0}, Slice::copy_of(bytes), Ends::kNothing});
 }
 
 void FrameWriter::add_command(std::string_view body) {
-  queue_.push_back({write_header({body.size(), false, true}), Slice::copy_of(body), false});
+  queue_.push_back(
+      {write_header({body.size(), false, true}), Slice::copy_of(body), Ends::kCommand});
+  ++commands_;
 }
 
 void FrameWriter::add_message(Frames frames) {
   for (size_t i = 0; i < frames.size(); ++i) {
     const bool last = i + 1 == frames.size();
-    queue_.push_back({write_header({frames[i].size, !last, false}), std::move(frames[i]), last});
+    queue_.push_back({write_header({frames[i].size, !last, false}), std::move(frames[i]),
+                      last ? Ends::kMessage : Ends::kNothing});
   }
   if (!frames.empty()) ++messages_;
 }
@@ -52,7 +55,8 @@ void FrameWriter::written(size_t count) {
     const size_t size = queue_.front().header.count + queue_.front().body.size;
     if (count < size) break;
     count -= size;
-    if (queue_.front().ends_message) --messages_;
+    if (queue_.front().ends == Ends::kMessage) --messages_;
+    if (queue_.front().ends == Ends::kCommand) --commands_;
     queue_.pop_front();
   }
   front_written_ = count;

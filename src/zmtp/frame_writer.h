@@ -25,8 +25,9 @@ class FrameWriter {
   void add_message(Frames frames);
 
   bool empty() const noexcept { return queue_.empty(); }
-  /// Messages of which not every byte is written.
+  /// Messages and commands of which not every byte is written.
   size_t messages() const noexcept { return messages_; }
+  size_t commands() const noexcept { return commands_; }
 
   /// What to write next, as much as one call takes. Valid until the next call of a member.
   std::span<const iovec> places();
@@ -34,14 +35,16 @@ class FrameWriter {
   void written(size_t count);
 
  private:
+  enum class Ends { kNothing, kCommand, kMessage };
   struct Part {
     HeaderBytes header;
     Slice body;
-    bool ends_message;
+    Ends ends;
   };
 
   std::deque<Part> queue_;
   size_t messages_ = 0;
+  size_t commands_ = 0;
   size_t front_written_ = 0;  // bytes of the first part, header included
   std::vector<iovec> places_;
 };

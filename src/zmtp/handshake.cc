@@ -16,6 +16,7 @@ constexpr size_t kMajorAt = 10;
 constexpr size_t kMechanismAt = 12;
 constexpr size_t kMechanismBytes = 20;
 constexpr size_t kPingTtlBytes = 2;
+constexpr size_t kPingContextMax = 16;
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::kDecode, message); }
 
@@ -67,6 +68,12 @@ class CommandReader {
   std::string_view left_;
 };
 
+// The case of property names means nothing. `name` is in lower case.
+bool is_named(std::string_view key, std::string_view name) {
+  return std::equal(key.begin(), key.end(), name.begin(), name.end(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+}
+
 bool may_talk(SocketType own, std::string_view peer) {
   if (peer == "DEALER" || peer == "ROUTER") return true;
   return peer == (own == SocketType::kRouter ? "REQ" : "REP");
@@ -81,9 +88,9 @@ const std::array<char, kGreetingBytes>& greeting() {
 
 void check_greeting(std::string_view bytes) {
   if (bytes[0] != '\xff' || bytes[9] != '\x7f') fail("it does not speak ZeroMQ's protocol");
-  if (bytes[kMajorAt] < 3) {
-    fail(fmt::format("it speaks version {} of ZeroMQ's protocol; 3 is needed (libzmq 4)",
-                     static_cast<int>(bytes[kMajorAt])));
+  const int major = static_cast<unsigned char>(bytes[kMajorAt]);
+  if (major < 3) {
+    fail(fmt::format("it speaks version {} of ZeroMQ's protocol; 3 is needed (libzmq 4)", major));
   }
   std::string_view mechanism = bytes.substr(kMechanismAt, kMechanismBytes);
   mechanism = mechanism.substr(0, mechanism.find('\0'));
@@ -109,8 +116,9 @@ std::string read_ready(SocketType own, std::string_view command) {
   while (!reader.at_end()) {
     const std::string_view key = reader.short_text();
     const std::string_view value = reader.long_text();
-    if (key == "Identity") identity = value;
-    if (key == "Socket-Type") type = value;
+    if (key.empty()) fail("its handshake command has a property without a name");
+    if (is_named(key, "identity")) identity = value;
+    if (is_named(key, "socket-type")) type = value;
   }
   if (!type || !may_talk(own, *type)) {
     fail(fmt::format("it is a ZeroMQ socket of type {}, which is no peer of ours",
@@ -123,7 +131,7 @@ std::string read_ready(SocketType own, std::string_view command) {
 bool answers_ping(std::string_view command, std::string& pong) {
   const std::string ping = short_text("PING");
   if (!command.starts_with(ping) || command.size() < ping.size() + kPingTtlBytes) return false;
-  pong = short_text("PONG").append(command.substr(ping.size() + kPingTtlBytes));
+  pong = short_text("PONG").append(command.substr(ping.size() + kPingTtlBytes, kPingContextMax));
   return true;
 }
 

@@ -9,7 +9,7 @@
 namespace tq::zmtp {
 
 /// What both ends of a connection say before the first message: a greeting of fixed size, then a
-/// READY command (rfc.zeromq.org/spec/23, mechanism NULL). We speak 3.1 and accept any 3.x.
+/// READY command (rfc.zeromq.org/spec/23, mechanism NULL). We speak 3.1 and accept any from 3.0 on.
 inline constexpr size_t kGreetingBytes = 64;
 
 const std::array<char, kGreetingBytes>& greeting();

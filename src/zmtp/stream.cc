@@ -18,6 +18,10 @@ namespace {
 // What one call of read() takes, so that a peer who sends without end does not hold its thread.
 constexpr int kReadsInTurn = 4;
 
+// Answers to PING that a peer may leave unread; until it reads, further ones would only take
+// memory.
+constexpr size_t kUnsentCommandsMax = 16;
+
 constexpr size_t kScratchBytes = size_t{64} << 10;
 
 // Where small frames and headers are received; consumed before the next read, so one a thread does.
@@ -100,6 +104,10 @@ void Stream::take(Frame frame, std::vector<Frames>& messages) {
   if (state_ == State::kHandshake) {
     if (!frame.command) throw Error(ErrorCode::kDecode, "it sends messages before its handshake");
     peer_identity_ = read_ready(own_, frame.data.view());
+    if (!identity_.empty() && peer_identity_ == identity_) {
+      // To connect to a free port of one's own machine may yield that very port.
+      throw Error(ErrorCode::kDecode, "it is this connection itself");
+    }
     state_ = State::kReady;
     for (Frames& held : std::exchange(held_, {})) writer_.add_message(std::move(held));
     write();
@@ -112,6 +120,7 @@ void Stream::take(Frame frame, std::vector<Frames>& messages) {
 
 void Stream::take_command(const Frame& frame) {
   std::string pong;
+  if (writer_.commands() >= kUnsentCommandsMax) return;
   if (!answers_ping(frame.data.view(), pong)) return;
   writer_.add_command(pong);
   write();
