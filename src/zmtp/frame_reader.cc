@@ -18,9 +18,9 @@ namespace {
 constexpr size_t kReadBytesMax = size_t{1} << 20;
 
 // What a read may take beyond a large body: enough for the next header. More would be the front of
-// the next large body, which then has to be copied.
+// the next large body, which then has to be copied; small ones are better read many at once.
 constexpr size_t kBeyondLargeBody = 64;
-constexpr size_t kLargeBodyBytes = size_t{64} << 10;
+constexpr size_t kLargeBodyBytes = size_t{16} << 10;
 
 }  // namespace
 
@@ -31,7 +31,7 @@ std::span<iovec> FrameReader::places(std::span<std::byte> scratch) {
   }
   places_[0] = {to_, std::min(left_, kReadBytesMax)};
   if (left_ > kReadBytesMax) return {places_.data(), 1};
-  const size_t beyond = left_ < kLargeBodyBytes ? scratch.size() : kBeyondLargeBody;
+  const size_t beyond = frame_.data.size < kLargeBodyBytes ? scratch.size() : kBeyondLargeBody;
   places_[1] = {scratch.data(), std::min(beyond, scratch.size())};
   return {places_.data(), 2};
 }
