@@ -25,21 +25,28 @@ void check_tensor(const Tensor& tensor) {
   }
 }
 
-// Whether the rows lie one after the other in one buffer, as those do that were received in place.
-bool are_adjacent(const std::vector<Tensor>& rows) {
-  for (size_t i = 1; i < rows.size(); ++i) {
-    const Slice& before = rows[i - 1].data;
-    const Slice& row = rows[i].data;
-    if (row.owner != before.owner || row.data != before.data + before.size) return false;
+// The rows where they lie, if they do so one after the other in one buffer, as rows do that were
+// received in place; else nothing. Empty rows lie anywhere.
+Slice adjacent(const std::vector<Tensor>& rows, size_t total) {
+  Slice whole;
+  for (const Tensor& row : rows) {
+    if (row.data.empty()) continue;
+    if (whole.empty()) {
+      whole = row.data;
+    } else if (row.data.owner == whole.owner && row.data.data == whole.data + whole.size) {
+      whole.size += row.data.size;
+    } else {
+      break;
+    }
   }
-  return !rows.empty();
+  return whole.size == total ? whole : Slice{};
 }
 
 // The rows one after the other, in a fresh buffer unless they lie so.
 Slice gathered(const std::vector<Tensor>& rows) {
   size_t total = 0;
   for (const Tensor& row : rows) total += row.data.size;
-  if (are_adjacent(rows)) return {rows[0].data.data, total, rows[0].data.owner};
+  if (Slice whole = adjacent(rows, total); !whole.empty()) return whole;
   auto [data, to] = Slice::allocate(total);
   for (const Tensor& row : rows) {
     if (!row.data.empty()) std::memcpy(to, row.data.data, row.data.size);
