@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <unordered_map>
 
 #include "zmtp/tcp.h"
@@ -29,7 +32,10 @@ class Poller {
   void wait(int timeout_ms);
 
  private:
+  int look(std::span<epoll_event> events);
+
   zmtp::Descriptor epoll_;
+  bool was_ready_ = false;
   Watch next_ = 0;
   std::unordered_map<Watch, Callback> callbacks_;
 };
