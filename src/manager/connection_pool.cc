@@ -11,21 +11,22 @@ constexpr size_t kIdleMax = 64;
 
 }  // namespace
 
+std::unique_ptr<Connection> ConnectionPool::take_idle(const std::string& endpoint) {
+  const std::lock_guard lock(mutex_);
+  auto& idle = idle_[endpoint];
+  if (idle.empty()) return nullptr;
+  std::unique_ptr<Connection> connection = std::move(idle.back());
+  idle.pop_back();
+  return connection;
+}
+
 std::unique_ptr<Connection> ConnectionPool::take(const std::string& endpoint) {
-  uint64_t number = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    auto& idle = idle_[endpoint];
-    while (!idle.empty()) {
-      std::unique_ptr<Connection> connection = std::move(idle.back());
-      idle.pop_back();
-      connection->progress();  // hears of an end that came meanwhile
-      // One with a reply that nobody asked for would give it to the next request.
-      if (!connection->is_lost() && !connection->receive()) return connection;
-    }
-    number = opened_++;
+  while (std::unique_ptr<Connection> connection = take_idle(endpoint)) {
+    connection->progress();  // hears of an end that came meanwhile
+    // One with a reply that nobody asked for would give it to the next request.
+    if (!connection->is_lost() && !connection->receive()) return connection;
   }
-  return Connection::open(endpoint, fmt::format("{}_{}", prefix_, number));
+  return Connection::open(endpoint, fmt::format("{}_{}", prefix_, opened_++));
 }
 
 void ConnectionPool::give_back(const std::string& endpoint,

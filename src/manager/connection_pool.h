@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,11 +27,14 @@ class ConnectionPool {
   bool has_answered(const std::string& endpoint);
 
  private:
+  /// The one used last, whatever became of it since; nullptr when there is none.
+  std::unique_ptr<Connection> take_idle(const std::string& endpoint);
+
   const std::string prefix_;
   std::mutex mutex_;
   std::map<std::string, std::vector<std::unique_ptr<Connection>>> idle_;
   std::set<std::string> answered_;
-  uint64_t opened_ = 0;
+  std::atomic<uint64_t> opened_{0};
 };
 
 }  // namespace tq::manager

@@ -2,14 +2,14 @@
 #include "manager/exchange.h"
 
 #include <fmt/format.h>
-
 #include <poll.h>
 
 #include <algorithm>
 #include <atomic>
 #include <optional>
 #include <random>
-#include <thread>
+
+#include "runtime/look.h"
 
 namespace tq::manager {
 namespace {
@@ -106,9 +106,8 @@ std::optional<Error> reason_to_give_up(ConnectionPool& pool, Exchange& e, Clock:
                            advice(e, connected, pool.has_answered(e.endpoint))));
 }
 
-// How long a caller looks for a reply before it lets its core sleep: a core that sleeps takes
-// longer to wake (50 us on a virtual machine) than a node to answer a small request. It gives way
-// to other threads meanwhile; where several call at once, cores do not sleep anyway.
+// How long a caller looks for a reply before it sleeps. Not where several call at once: cores do
+// not sleep then.
 constexpr std::chrono::microseconds kLookFor{100};
 std::atomic<int> calls{0};
 
@@ -118,13 +117,8 @@ struct CountedCall {
 };
 
 bool arrives_soon(std::vector<pollfd>& items) {
-  if (calls > 1) return false;
-  const auto until = Clock::now() + kLookFor;
-  do {
-    if (::poll(items.data(), items.size(), 0) != 0) return true;
-    std::this_thread::yield();
-  } while (Clock::now() < until);
-  return false;
+  return calls <= 1 &&
+         runtime::look_for(kLookFor, [&] { return ::poll(items.data(), items.size(), 0) != 0; });
 }
 
 // Waits until something arrives, an attempt is due, or the deadline has passed.

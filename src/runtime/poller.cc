@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <thread>
 
+#include "runtime/look.h"
 #include "transfer_queue/error.h"
 
 namespace tq::runtime {
@@ -16,8 +16,7 @@ namespace {
 
 constexpr int kEventsInTurn = 64;
 
-// How long a node that has just served looks for more before its core may sleep: see
-// manager/exchange.cc. It gives way to other threads meanwhile.
+// How long a node that has just served looks for more before it sleeps.
 constexpr std::chrono::microseconds kLookFor{50};
 
 }  // namespace
@@ -46,20 +45,15 @@ void Poller::forget(Watch watch, int descriptor) noexcept {
   callbacks_.erase(watch);
 }
 
-int Poller::look(std::span<epoll_event> events) {
-  const auto until = std::chrono::steady_clock::now() + kLookFor;
-  do {
-    const int count = ::epoll_wait(epoll_.number(), events.data(), kEventsInTurn, 0);
-    if (count != 0) return count;
-    std::this_thread::yield();
-  } while (std::chrono::steady_clock::now() < until);
-  return 0;
-}
-
 void Poller::wait(int timeout_ms) {
   std::array<epoll_event, kEventsInTurn> events;
-  int count = timeout_ms != 0 && was_ready_ ? look(events) : 0;
-  if (count == 0) count = ::epoll_wait(epoll_.number(), events.data(), kEventsInTurn, timeout_ms);
+  int count = 0;
+  const auto look = [&](int wait_ms) {
+    count = ::epoll_wait(epoll_.number(), events.data(), kEventsInTurn, wait_ms);
+    return count != 0;
+  };
+  const bool more_is_likely = timeout_ms != 0 && was_ready_;
+  if (!more_is_likely || !look_for(kLookFor, [&] { return look(0); })) look(timeout_ms);
   was_ready_ = count > 0;
   if (count < 0 && errno != EINTR) throw Error(ErrorCode::kUnavailable, std::strerror(errno));
   for (int i = 0; i < count; ++i) {

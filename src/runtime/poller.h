@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <sys/epoll.h>
-
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <unordered_map>
 
 #include "zmtp/tcp.h"
@@ -32,8 +29,6 @@ class Poller {
   void wait(int timeout_ms);
 
  private:
-  int look(std::span<epoll_event> events);
-
   zmtp::Descriptor epoll_;
   bool was_ready_ = false;
   Watch next_ = 0;
