@@ -21,9 +21,9 @@ std::unique_ptr<Connection> Connection::open(const std::string& endpoint,
   }
 }
 
-void Connection::send(Frames frames, zmtp::Placement placement) {
+void Connection::send(OutMessage message, zmtp::Placement placement) {
   stream_.place_bodies(std::move(placement));
-  stream_.send(std::move(frames));
+  stream_.send(std::move(message));
   stream_.write();
 }
 

@@ -20,9 +20,9 @@ class Connection {
   /// the process may open no more files.
   static std::unique_ptr<Connection> open(const std::string& endpoint, const std::string& identity);
 
-  /// Queues the frames without copying payloads, and writes what the kernel takes at once. The
+  /// Queues the message without copying payloads, and writes what the kernel takes at once. The
   /// reply is received where `placement` says.
-  void send(Frames frames, zmtp::Placement placement = {});
+  void send(OutMessage message, zmtp::Placement placement = {});
   /// What a poll must wait for.
   pollfd waits_for() const noexcept;
   /// Writes and reads what is possible now.

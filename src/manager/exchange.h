@@ -23,7 +23,7 @@ inline constexpr std::chrono::milliseconds kFirstContactMax{4'000};
 struct Outgoing {
   const ServerInfo* node;
   const char* socket_name;
-  wire::Frames frames;
+  wire::OutMessage frames;
   std::string request_id;          // under x_tq; the same in every attempt
   const char* what;                // "PUT", for errors
   zmtp::Placement placement = {};  // of the reply's frames

@@ -7,10 +7,6 @@
 namespace tq::manager {
 namespace {
 
-// Rows of a dense column from this size on go out as a frame each: gathering them would cost a copy
-// that a frame's few microseconds do not outweigh.
-constexpr size_t kRowFrameBytes = 16384;
-
 bool are_adjacent(const std::vector<size_t>& positions) {
   return positions.back() - positions.front() + 1 == positions.size();
 }
@@ -27,17 +23,20 @@ void pack_dense(wire::Encoder& e, const Tensor& tensor, const std::vector<size_t
     return e.tensor(tensor.dtype, with_rows(positions.size(), tensor.shape),
                     tensor.data.sub(positions.front() * row_bytes, positions.size() * row_bytes));
   }
-  if (row_bytes >= kRowFrameBytes) {
-    e.array(positions.size());
-    for (size_t position : positions) wire::pack_field(e, row_of(tensor, position));
-    return;
+  const Shape shape = with_rows(positions.size(), tensor.shape);
+  if (row_bytes >= OutMessage::kPieceBytesMin) {
+    std::vector<Slice> pieces;
+    pieces.reserve(positions.size());
+    for (size_t position : positions)
+      pieces.push_back(tensor.data.sub(position * row_bytes, row_bytes));
+    return e.tensor(tensor.dtype, shape, std::move(pieces));
   }
   auto [gathered, to] = Slice::allocate(positions.size() * row_bytes);
   for (size_t position : positions) {
     if (row_bytes != 0) std::memcpy(to, tensor.data.data + position * row_bytes, row_bytes);
     to += row_bytes;
   }
-  e.tensor(tensor.dtype, with_rows(positions.size(), tensor.shape), std::move(gathered));
+  e.tensor(tensor.dtype, shape, std::move(gathered));
 }
 
 Value dtype_value(DType dtype) {

@@ -14,8 +14,8 @@
 
 namespace tq::manager {
 
-/// Writes the `data` of a PUT: of each column the rows of one group. Rows that lie together go out
-/// as one slice, large ones as a frame each, both without a copy; small ones are gathered.
+/// Writes the `data` of a PUT: of each column the rows of one group. Rows of a dense column
+/// go out as one frame, from where they lie; small ones that lie apart are gathered first.
 void pack_columns(wire::Encoder& encoder, const Batch& batch, const RoutingGroup& group);
 
 /// NOTIFY_DATA_UPDATE's columnar schema of a whole batch, as Python's extract_field_schema makes

@@ -24,7 +24,7 @@ struct Request {
 /// An answer, encoded. `undo` (may be empty) is called when the peer turned out to be gone, so that
 /// what was handed out to it (consumed samples) is given back.
 struct Reply {
-  wire::Frames frames;
+  wire::OutMessage frames;
   std::function<void()> undo;
 };
 

@@ -137,7 +137,7 @@ void EventLoop::send(Pending& pending, Reply reply) {
   if (reply.frames.empty()) {  // would leave the socket in the middle of a message
     reply = actor_.refused(pending.request, Error(ErrorCode::kInternal, "the reply has no frames"));
   }
-  for (const wire::Slice& frame : reply.frames) pending.bytes += frame.size;
+  pending.bytes += reply.frames.bytes();
   const SendResult result = pending.socket->send(pending.peer, std::move(reply.frames));
   if (result == SendResult::kSent) return;
   spdlog::info("{}: no reply to '{}' ({}): {}", actor_.id(), printable(pending.peer.identity),

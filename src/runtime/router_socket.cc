@@ -160,11 +160,11 @@ RouterSocket::Peer* RouterSocket::find(const PeerName& name) {
   return later != by_identity_.end() ? peers_.at(later->second).get() : nullptr;
 }
 
-SendResult RouterSocket::send(const PeerName& name, Frames frames) {
+SendResult RouterSocket::send(const PeerName& name, OutMessage message) {
   Peer* peer = find(name);
   if (peer == nullptr) return SendResult::kPeerGone;
   if (peer->stream.unsent_messages() >= kUnsentMax) return SendResult::kPeerFull;
-  peer->stream.send(std::move(frames));
+  peer->stream.send(std::move(message));
   // While it waits to write, the poller says when; until then nothing would be taken.
   if (peer->waits_to_write) return SendResult::kSent;
   peer->stream.write();

@@ -50,7 +50,7 @@ class RouterSocket {
   /// Sends without blocking and without copying payloads: each frame's owner lives until it is
   /// written. A peer that is gone or does not read its replies gets nothing, and the caller is
   /// told. A peer that came back under its identity gets what its old connection cannot carry.
-  SendResult send(const PeerName& peer, Frames frames);
+  SendResult send(const PeerName& peer, OutMessage message);
 
   /// Closes connections that should have said by `now` who they are. Returns when to ask again;
   /// nothing when nobody is unknown.

@@ -14,12 +14,12 @@
 namespace tq::storage {
 namespace {
 
-// What a reply may still grow by: frames, and bytes copied into it. Rows asked for once always fit
-// the bytes, being what is stored; a short request that names one row millions of times must not
-// make a reply that fills memory.
+// What a reply may still grow by: frames, and bytes of rows brought into one. Rows asked for once
+// always fit the bytes, being what is stored; a short request that names one row millions of times
+// must not make a reply that fills memory.
 struct Budget {
   size_t frames;
-  size_t copied_bytes;
+  size_t joined_bytes;
 };
 
 void spend(size_t& left, size_t wanted) {
@@ -30,13 +30,27 @@ void spend(size_t& left, size_t wanted) {
   left -= wanted;
 }
 
+// Rows of one owner, each beginning where the one before it ends.
+struct Run {
+  const std::byte* data;
+  size_t size;
+  const std::shared_ptr<const void>* owner;
+
+  bool is_followed_by(const TensorRow& row) const noexcept {
+    return data + size == row.data && owner->get() == row.owner->get();
+  }
+};
+
 // Rows that one dense tensor can stand for: small tensors of one dtype and shape.
 struct LikeRows {
   TensorRow first;
-  std::vector<const std::byte*> data;
-  bool adjacent = true;  // each begins where the one before it ends
+  size_t count = 0;
+  std::vector<Run> runs;
 
-  size_t bytes() const noexcept { return data.size() * first.size; }
+  size_t bytes() const noexcept { return count * first.size; }
+  bool is_worth_a_copy() const noexcept {
+    return runs.size() > 1 && bytes() < runs.size() * wire::OutMessage::kPieceBytesMin;
+  }
 };
 
 bool is_like(const TensorRow& a, const TensorRow& b) noexcept {
@@ -50,15 +64,16 @@ std::optional<LikeRows> like_rows(const std::vector<RowView>& views) {
     const std::optional<TensorRow> row = view.tensor();
     if (!row || row->size >= kDenseRowBytes) return std::nullopt;
     if (!like) {
-      like = LikeRows{*row, {}};
-      like->data.reserve(views.size());
+      like.emplace(LikeRows{*row, 0, {}});
     } else if (!is_like(*row, like->first)) {
       return std::nullopt;
-    } else {
-      like->adjacent = like->adjacent && row->data == like->data.back() + row->size &&
-                       row->owner->get() == like->first.owner->get();
     }
-    like->data.push_back(row->data);
+    ++like->count;
+    if (!like->runs.empty() && like->runs.back().is_followed_by(*row)) {
+      like->runs.back().size += row->size;
+    } else {
+      like->runs.push_back({row->data, row->size, row->owner});
+    }
   }
   return like;
 }
@@ -66,19 +81,28 @@ std::optional<LikeRows> like_rows(const std::vector<RowView>& views) {
 wire::Slice gather(const LikeRows& rows) {
   auto [data, to] = wire::Slice::allocate(rows.bytes());
   if (rows.first.size == 0) return std::move(data);
-  for (const std::byte* row : rows.data) {
-    std::memcpy(to, row, rows.first.size);
-    to += rows.first.size;
+  for (const Run& run : rows.runs) {
+    std::memcpy(to, run.data, run.size);
+    to += run.size;
   }
   return std::move(data);
 }
 
+std::vector<wire::Slice> pieces(const LikeRows& rows) {
+  std::vector<wire::Slice> pieces;
+  pieces.reserve(rows.runs.size());
+  for (const Run& run : rows.runs) pieces.push_back({run.data, run.size, *run.owner});
+  return pieces;
+}
+
 void write_dense(const LikeRows& rows, wire::Encoder& encoder) {
-  wire::Shape shape{static_cast<int64_t>(rows.data.size())};
+  wire::Shape shape{static_cast<int64_t>(rows.count)};
   shape.insert(shape.end(), rows.first.shape.begin(), rows.first.shape.end());
-  wire::Slice data =
-      rows.adjacent ? wire::Slice{rows.data[0], rows.bytes(), *rows.first.owner} : gather(rows);
-  encoder.tensor(rows.first.dtype, shape, std::move(data));
+  if (rows.is_worth_a_copy()) {
+    encoder.tensor(rows.first.dtype, shape, gather(rows));
+  } else {
+    encoder.tensor(rows.first.dtype, shape, pieces(rows));
+  }
 }
 
 void write_list(const std::vector<RowView>& views, wire::Encoder& encoder, Budget& budget) {
@@ -87,7 +111,7 @@ void write_list(const std::vector<RowView>& views, wire::Encoder& encoder, Budge
     if (view.tensor()) {
       spend(budget.frames, 1);
     } else {
-      spend(budget.copied_bytes, view.bytes());
+      spend(budget.joined_bytes, view.bytes());
     }
     view.write(encoder);
   }
@@ -95,8 +119,8 @@ void write_list(const std::vector<RowView>& views, wire::Encoder& encoder, Budge
 
 void write_column(const std::vector<RowView>& views, wire::Encoder& encoder, Budget& budget) {
   const std::optional<LikeRows> rows = like_rows(views);
-  if (rows && rows->bytes() <= budget.copied_bytes) {
-    if (!rows->adjacent) spend(budget.copied_bytes, rows->bytes());
+  if (rows && rows->bytes() <= budget.joined_bytes) {
+    if (rows->runs.size() > 1) spend(budget.joined_bytes, rows->bytes());
     write_dense(*rows, encoder);
   } else {
     write_list(views, encoder, budget);
@@ -115,8 +139,9 @@ wire::Names distinct(const wire::Names& names) {
 
 }  // namespace
 
-wire::Frames get_reply(const Store& store, std::string_view unit_id, const wire::Envelope& request,
-                       const wire::GetData& get, const wire::Limits& limits) {
+wire::OutMessage get_reply(const Store& store, std::string_view unit_id,
+                           const wire::Envelope& request, const wire::GetData& get,
+                           const wire::Limits& limits) {
   const std::optional<wire::Extension> extension = wire::reply_extension(unit_id, request);
   Budget budget{limits.frames_max, std::max(store.bytes_stored(), limits.header_bytes_max)};
   const wire::Names fields = distinct(get.fields_);

@@ -16,7 +16,8 @@ namespace tq::storage {
 /// dense tensor; any other is a list of its rows as they were put, tensors as a frame each that is
 /// the memory they lie in. Throws what Store::rows throws, and Error(kLimit) when indexes repeated
 /// in the request would swell the reply.
-wire::Frames get_reply(const Store& store, std::string_view unit_id, const wire::Envelope& request,
-                       const wire::GetData& get, const wire::Limits& limits);
+wire::OutMessage get_reply(const Store& store, std::string_view unit_id,
+                           const wire::Envelope& request, const wire::GetData& get,
+                           const wire::Limits& limits);
 
 }  // namespace tq::storage

@@ -80,11 +80,18 @@ struct ValueWriter {
 struct Encoder::Impl {
   msgpack::sbuffer header;  // its memory goes into the message as it is
   msgpack::packer<msgpack::sbuffer> packer{header};
-  Frames frames{Slice{}};  // the header's place
+  OutMessage message{Frames{Slice{}}};  // the header's place
 
-  size_t add(Slice data) {
-    frames.push_back(std::move(data));
-    return frames.size() - 1;
+  template <class Data>
+  size_t add(Data data) {
+    message.add(std::move(data));
+    return message.frames() - 1;
+  }
+  template <class Data>
+  std::string tensor(DType dtype, const Shape& shape, Data data) {
+    PickleWriter pickle;
+    write_meta(pickle, dtype_name(dtype), shape, add(std::move(data)));
+    return std::move(pickle).finish();
   }
 };
 
@@ -126,9 +133,11 @@ void Encoder::opaque(int8_t ext_type, std::string_view payload) {
 }
 
 void Encoder::tensor(DType dtype, const Shape& shape, Slice data) {
-  PickleWriter pickle;
-  write_meta(pickle, dtype_name(dtype), shape, impl_->add(std::move(data)));
-  opaque(kExtTensor, std::move(pickle).finish());
+  opaque(kExtTensor, impl_->tensor(dtype, shape, std::move(data)));
+}
+
+void Encoder::tensor(DType dtype, const Shape& shape, std::vector<Slice> pieces) {
+  opaque(kExtTensor, impl_->tensor(dtype, shape, std::move(pieces)));
 }
 
 void Encoder::ndarray(const NdArray& v) {
@@ -156,13 +165,13 @@ void Encoder::nested(const NestedTensor& v) {
 
 void Encoder::value(const Value& v) { std::visit(ValueWriter{*this, v}, v.variant()); }
 
-Frames Encoder::finish() {
+OutMessage Encoder::finish() {
   const size_t size = impl_->header.size();
   const std::shared_ptr<char> header(impl_->header.release(), std::free);
-  impl_->frames[0] = Slice{reinterpret_cast<const std::byte*>(header.get()), size, header};
-  Frames frames = std::move(impl_->frames);
+  impl_->message.set_first({reinterpret_cast<const std::byte*>(header.get()), size, header});
+  OutMessage message = std::move(impl_->message);
   impl_ = std::make_unique<Impl>();
-  return frames;
+  return message;
 }
 
 Frames encode_value(const Value& v) {

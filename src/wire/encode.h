@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "wire/value.h"
 
@@ -32,6 +33,8 @@ class Encoder {
 
   /// ext 3. Requires data.size to match dtype and shape.
   void tensor(DType dtype, const Shape& shape, Slice data);
+  /// The same of bytes that lie in pieces, at least one.
+  void tensor(DType dtype, const Shape& shape, std::vector<Slice> pieces);
   /// ext 4.
   void nested(const NestedTensor& v);
   /// ext 5.
@@ -45,7 +48,7 @@ class Encoder {
   void value(const Value& v);
 
   /// The message: header first. The encoder is empty afterwards.
-  Frames finish();
+  OutMessage finish();
 
  private:
   struct Impl;

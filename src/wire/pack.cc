@@ -46,7 +46,7 @@ std::optional<Extension> reply_extension(std::string_view sender_id, const Envel
   return extension;
 }
 
-Frames pack_message(const Head& head, const std::function<void(Encoder&)>& body) {
+OutMessage pack_message(const Head& head, const std::function<void(Encoder&)>& body) {
   Encoder e;
   e.map(6);
   e.str("request_type");

@@ -33,7 +33,7 @@ struct Extension {
 std::optional<Extension> extension_of(const Value& body);
 
 /// Writes header and body: `body` must write exactly one value (the body) into the encoder.
-Frames pack_message(const Head& head, const std::function<void(Encoder&)>& body);
+OutMessage pack_message(const Head& head, const std::function<void(Encoder&)>& body);
 
 // Field writers, one a C++ type.
 inline void pack_field(Encoder& e, bool v) { e.boolean(v); }
@@ -130,9 +130,9 @@ void pack_body(Encoder& encoder, const Message& message,
 
 /// A request of our own.
 template <class Message>
-Frames pack_request(std::string_view sender_id, std::optional<std::string> receiver_id,
-                    const Message& message,
-                    const std::optional<Extension>& extension = std::nullopt) {
+OutMessage pack_request(std::string_view sender_id, std::optional<std::string> receiver_id,
+                        const Message& message,
+                        const std::optional<Extension>& extension = std::nullopt) {
   return pack_message({Message::kType, sender_id, std::move(receiver_id)},
                       [&](Encoder& e) { pack_body(e, message, extension); });
 }
@@ -142,7 +142,7 @@ Frames pack_request(std::string_view sender_id, std::optional<std::string> recei
 std::optional<Extension> reply_extension(std::string_view sender_id, const Envelope& request);
 
 template <class Message>
-Frames pack_reply(std::string_view sender_id, const Envelope& request, const Message& message) {
+OutMessage pack_reply(std::string_view sender_id, const Envelope& request, const Message& message) {
   return pack_message({Message::kType, sender_id, request.sender_id}, [&](Encoder& e) {
     pack_body(e, message, reply_extension(sender_id, request));
   });

@@ -17,23 +17,26 @@ namespace {
 // turn.
 constexpr size_t kReadBytesMax = size_t{1} << 20;
 
-// What a read may take beyond a large body: enough for the next header. More would be the front of
-// the next large body, which then has to be copied; small ones are better read many at once.
-constexpr size_t kBeyondLargeBody = 64;
-constexpr size_t kLargeBodyBytes = size_t{16} << 10;
+// What a read may take beyond what is known to come. It has to be copied to where it stays, so it
+// is little: small bodies are read many at once, and of a large one no more than this is copied.
+constexpr size_t kReadAhead = size_t{4} << 10;
 
 }  // namespace
 
 std::span<iovec> FrameReader::places(std::span<std::byte> scratch) {
   if (left_ == 0) {
-    places_[0] = {scratch.data(), scratch.size()};
+    places_[0] = {scratch.data(), std::min(read_ahead(), scratch.size())};
     return {places_.data(), 1};
   }
   places_[0] = {to_, std::min(left_, kReadBytesMax)};
   if (left_ > kReadBytesMax) return {places_.data(), 1};
-  const size_t beyond = frame_.data.size < kLargeBodyBytes ? scratch.size() : kBeyondLargeBody;
-  places_[1] = {scratch.data(), std::min(beyond, scratch.size())};
+  places_[1] = {scratch.data(), std::min(read_ahead(), scratch.size())};
   return {places_.data(), 2};
+}
+
+// After a large body of a message another is likely: then up to the next body only.
+size_t FrameReader::read_ahead() const noexcept {
+  return large_ && frame_number_ > 0 ? kHeaderBytesMax : kReadAhead;
 }
 
 void FrameReader::received(size_t count, std::span<const std::byte> scratch,
@@ -82,6 +85,7 @@ void FrameReader::begin_body() {
   }
   frame_ = Frame{Slice{}, header.more, header.command};
   left_ = header.size;
+  large_ = header.size >= kReadAhead;
   if (left_ > 0) std::tie(frame_.data, to_) = place_of_body();
   if (!header.command) frame_number_ = header.more ? frame_number_ + 1 : 0;
 }

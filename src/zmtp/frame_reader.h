@@ -50,6 +50,9 @@ class FrameReader {
   void begin_body();
   std::pair<Slice, std::byte*> place_of_body() const;
 
+  /// What to read beyond what is known to come.
+  size_t read_ahead() const noexcept;
+
   static constexpr size_t kHeaderBytesMax = 9;
 
   const size_t frame_bytes_max_;
@@ -59,7 +62,8 @@ class FrameReader {
   size_t frame_number_ = 0;  // in its message
   Frame frame_;              // the one whose body is being received
   std::byte* to_ = nullptr;
-  size_t left_ = 0;  // bytes of its body still to come
+  size_t left_ = 0;     // bytes of its body still to come
+  bool large_ = false;  // the body that came last, or is coming
   std::array<iovec, 2> places_{};
 };
 

@@ -6,8 +6,8 @@
 namespace tq::zmtp {
 namespace {
 
-// Frames of one write. More than fit into the kernel's buffers at once would be listed in vain.
-constexpr size_t kFramesMax = 128;
+// Parts of one write. More than fit into the kernel's buffers at once would be listed in vain.
+constexpr size_t kPartsMax = 128;
 
 void add_place(std::vector<iovec>& places, const std::byte* data, size_t size, size_t skip) {
   if (skip >= size) return;
@@ -27,19 +27,24 @@ void FrameWriter::add_command(std::string_view body) {
   ++commands_;
 }
 
-void FrameWriter::add_message(Frames frames) {
-  for (size_t i = 0; i < frames.size(); ++i) {
-    const bool last = i + 1 == frames.size();
-    queue_.push_back({write_header({frames[i].size, !last, false}), std::move(frames[i]),
-                      last ? Ends::kMessage : Ends::kNothing});
+void FrameWriter::add_message(OutMessage message) {
+  size_t frames_left = message.frames();
+  for (OutMessage::Piece& piece : message.pieces()) {
+    HeaderBytes header{};
+    if (piece.frame_bytes != OutMessage::kContinues) {
+      header = write_header({piece.frame_bytes, --frames_left > 0, false});
+    }
+    queue_.push_back({header, std::move(piece.data), Ends::kNothing});
   }
-  if (!frames.empty()) ++messages_;
+  if (message.empty()) return;
+  queue_.back().ends = Ends::kMessage;
+  ++messages_;
 }
 
 std::span<const iovec> FrameWriter::places() {
   places_.clear();
   size_t skip = front_written_;
-  for (size_t i = 0; i < queue_.size() && i < kFramesMax; ++i) {
+  for (size_t i = 0; i < queue_.size() && i < kPartsMax; ++i) {
     const Part& part = queue_[i];
     add_place(places_, part.header.bytes.data(), part.header.count, skip);
     const size_t of_body = skip > part.header.count ? skip - part.header.count : 0;

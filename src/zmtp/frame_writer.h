@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "transfer_queue/slice.h"
+#include "memory/out_message.h"
 #include "zmtp/frame_header.h"
 
 namespace tq::zmtp {
@@ -22,7 +22,7 @@ class FrameWriter {
   /// Bytes as they are: the greeting.
   void add_raw(std::string_view bytes);
   void add_command(std::string_view body);
-  void add_message(Frames frames);
+  void add_message(OutMessage message);
 
   bool empty() const noexcept { return queue_.empty(); }
   /// Messages and commands of which not every byte is written.
@@ -37,7 +37,7 @@ class FrameWriter {
  private:
   enum class Ends { kNothing, kCommand, kMessage };
   struct Part {
-    HeaderBytes header;
+    HeaderBytes header;  // none where a frame continues
     Slice body;
     Ends ends;
   };

@@ -16,13 +16,14 @@ namespace tq::zmtp {
 namespace {
 
 // What one call of read() takes, so that a peer who sends without end does not hold its thread.
-constexpr int kReadsInTurn = 4;
+constexpr int kReadsInTurn = 64;
+constexpr size_t kBytesInTurn = size_t{4} << 20;
 
 // Answers to PING that a peer may leave unread; until it reads, further ones would only take
 // memory.
 constexpr size_t kUnsentCommandsMax = 16;
 
-constexpr size_t kScratchBytes = size_t{64} << 10;
+constexpr size_t kScratchBytes = size_t{8} << 10;
 
 // Where small frames and headers are received; consumed before the next read, so one a thread does.
 std::span<std::byte> scratch() {
@@ -62,8 +63,9 @@ size_t Stream::moved(ssize_t result) {
 
 void Stream::read(std::vector<Frames>& messages) {
   try {
-    for (int i = 0; i < kReadsInTurn && !is_closed(); ++i) {
-      if (!(state_ == State::kGreeting ? read_greeting() : read_frames(messages))) return;
+    size_t bytes = 0;
+    for (int i = 0; i < kReadsInTurn && bytes < kBytesInTurn && !is_closed(); ++i) {
+      if (!(state_ == State::kGreeting ? read_greeting() : read_frames(messages, bytes))) return;
     }
   } catch (const std::exception& error) {
     close(error.what());
@@ -84,7 +86,7 @@ bool Stream::read_greeting() {
   return true;
 }
 
-bool Stream::read_frames(std::vector<Frames>& messages) {
+bool Stream::read_frames(std::vector<Frames>& messages, size_t& bytes) {
   const std::span<iovec> places = reader_.places(scratch());
   const size_t asked = total(places);
   msghdr message{};
@@ -94,6 +96,7 @@ bool Stream::read_frames(std::vector<Frames>& messages) {
   if (got == 0) close("it closed the connection");
   const size_t count = moved(got);
   if (count == 0) return false;
+  bytes += count;
   reader_.received(count, scratch(), arrived_);
   for (Frame& frame : arrived_) take(std::move(frame), messages);
   arrived_.clear();
@@ -109,7 +112,7 @@ void Stream::take(Frame frame, std::vector<Frames>& messages) {
       throw Error(ErrorCode::kDecode, "it is this connection itself");
     }
     state_ = State::kReady;
-    for (Frames& held : std::exchange(held_, {})) writer_.add_message(std::move(held));
+    for (OutMessage& held : std::exchange(held_, {})) writer_.add_message(std::move(held));
     write();
   } else if (frame.command) {
     take_command(frame);
@@ -135,11 +138,11 @@ void Stream::add_frame(Frame frame, std::vector<Frames>& messages) {
   if (!frame.more) messages.push_back(std::exchange(partial_, {}));
 }
 
-void Stream::send(Frames frames) {
+void Stream::send(OutMessage message) {
   if (state_ == State::kReady) {
-    writer_.add_message(std::move(frames));
+    writer_.add_message(std::move(message));
   } else if (!is_closed()) {
-    held_.push_back(std::move(frames));
+    held_.push_back(std::move(message));
   }
 }
 

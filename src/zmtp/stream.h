@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "memory/out_message.h"
 #include "transfer_queue/slice.h"
 #include "zmtp/frame_reader.h"
 #include "zmtp/frame_writer.h"
@@ -45,9 +46,9 @@ class Stream {
   void read(std::vector<Frames>& messages);
   /// See FrameReader::place_bodies.
   void place_bodies(Placement placement) { reader_.place_bodies(std::move(placement)); }
-  /// Queues a message; before the handshake it is held back. The frames' owners live until the
+  /// Queues a message; before the handshake it is held back. Its frames' owners live until the
   /// kernel has their bytes.
-  void send(Frames frames);
+  void send(OutMessage message);
   /// Writes what the kernel takes.
   void write();
   void close(std::string_view reason);
@@ -58,8 +59,8 @@ class Stream {
   /// recv or send: what it moved; 0 when it would block, after which the owner polls. Closes.
   size_t moved(ssize_t result);
   bool read_greeting();
-  /// Returns whether there may be more to read now.
-  bool read_frames(std::vector<Frames>& messages);
+  /// Adds what it read to `bytes`; returns whether there may be more to read now.
+  bool read_frames(std::vector<Frames>& messages, size_t& bytes);
   void take(Frame frame, std::vector<Frames>& messages);
   void take_command(const Frame& frame);
   void add_frame(Frame frame, std::vector<Frames>& messages);
@@ -75,8 +76,8 @@ class Stream {
   FrameReader reader_;
   FrameWriter writer_;
   std::vector<Frame> arrived_;
-  Frames partial_;            // the message of which the last frame has not come
-  std::vector<Frames> held_;  // until the handshake is done
+  Frames partial_;                // the message of which the last frame has not come
+  std::vector<OutMessage> held_;  // until the handshake is done
 };
 
 }  // namespace tq::zmtp

@@ -226,8 +226,8 @@ TEST_CASE("replies: go to the sender, and echo the extension of a request that h
   CHECK(plain.at("sender_id") == fixture.controller.id());
   CHECK(plain.at("receiver_id") == "client");
   CHECK_FALSE(plain.at("body").contains("x_tq"));
-  const Json extended = fixture.ask(wire::pack_request(
-      "client", std::nullopt, wire::KvList{std::nullopt}, wire::Extension{1, "0badcafe", ""}));
+  const Json extended = fixture.ask(wire::Frames(wire::pack_request(
+      "client", std::nullopt, wire::KvList{std::nullopt}, wire::Extension{1, "0badcafe", ""})));
   CHECK(extended.at("body").at("x_tq").at("request_id") == "0badcafe");
 }
 

@@ -52,7 +52,7 @@ class ControllerFixture {
   runtime::Request request_of(const wire::Frames& frames) const { return {decode(frames), now}; }
   template <class Message>
   runtime::Request request_of(const Message& message) const {
-    return request_of(wire::pack_request("client", controller.id(), message));
+    return request_of(wire::Frames(wire::pack_request("client", controller.id(), message)));
   }
 
   /// A message by its type and body, for what no typed message can say.

@@ -123,7 +123,7 @@ TEST_CASE("when a socket closes, one who does not read its reply takes nobody's 
   std::vector<std::pair<RawPeer, runtime::PeerName>> peers;
   for (int i = 0; i < 6; ++i) peers.push_back(turns.peer());
   for (auto& [raw, name] : peers) {
-    CHECK(turns.socket->send(name, {large}) == SendResult::kSent);
+    CHECK(turns.socket->send(name, Frames{large}) == SendResult::kSent);
   }
   std::vector<std::future<std::string>> replies;
   for (size_t i = 0; i < peers.size(); i += 2) {

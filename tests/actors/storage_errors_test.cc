@@ -14,8 +14,8 @@ using wire::Tensor;
 using wire::Value;
 
 Answer send_body(StorageUnit& unit, std::string_view type, const Value& body) {
-  return send(unit, wire::pack_message({type, "TQ_STORAGE_test", unit.id()},
-                                       [&](wire::Encoder& e) { e.value(body); }));
+  return send(unit, wire::Frames(wire::pack_message({type, "TQ_STORAGE_test", unit.id()},
+                                                    [&](wire::Encoder& e) { e.value(body); })));
 }
 
 TEST_CASE("storage: a column of the wrong length stores nothing of the put") {

@@ -57,7 +57,7 @@ inline Answer send(storage::StorageUnit& unit, const wire::Frames& frames) {
 
 template <class Message>
 Answer send(storage::StorageUnit& unit, const Message& message) {
-  return send(unit, wire::pack_request("TQ_STORAGE_test", unit.id(), message));
+  return send(unit, wire::Frames(wire::pack_request("TQ_STORAGE_test", unit.id(), message)));
 }
 
 inline Answer put(storage::StorageUnit& unit, wire::Indexes indexes, wire::Map columns) {

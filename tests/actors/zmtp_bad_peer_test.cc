@@ -187,7 +187,7 @@ class BigReplies {
     if (texts_of(incoming.frames) != Texts{"BIG"}) {
       return RouterNode::echo(socket, std::move(incoming));
     }
-    const SendResult result = socket.send(incoming.peer, {counts->big});
+    const SendResult result = socket.send(incoming.peer, Frames{counts->big});
     if (result == SendResult::kSent) ++counts->sent;
     if (result == SendResult::kPeerFull) ++counts->refused;
   }

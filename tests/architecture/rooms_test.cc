@@ -23,7 +23,7 @@ const fs::path kRoot = TQ_SOURCE_DIR;
 const std::map<std::string, std::set<std::string>> kMayKnow = {
     {"memory", {}},
     {"wire", {"memory"}},
-    {"zmtp", {}},
+    {"zmtp", {"memory"}},
     {"runtime", {"wire", "zmtp"}},
     {"controller", {"wire", "runtime"}},
     {"storage", {"wire", "runtime"}},

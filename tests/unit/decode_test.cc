@@ -109,7 +109,7 @@ TEST_CASE("a dtype's pickle is read as a name; what is no torch dtype is refused
     encoder.map(1);
     encoder.str("dtype");
     encoder.opaque(1, pickle);
-    wire::Value update = wire::decode_value(encoder.finish(), {}).value();
+    wire::Value update = wire::decode_value(wire::Frames(encoder.finish()), {}).value();
     wire::FieldUpdate out;
     wire::unpack_field(update, wire::Path{}, {}, out);
     return out.dtype;
@@ -197,11 +197,11 @@ TEST_CASE("a wrong body names the message and the field") {
 
 TEST_CASE("the extension key is echoed when it was sent, and only then") {
   const wire::Extension extension{1, "0000abcd", ""};
-  Result<wire::Envelope> request =
-      wire::decode(wire::pack_request("client", "node", wire::GetMetrics{}, extension), {});
+  Result<wire::Envelope> request = wire::decode(
+      wire::Frames(wire::pack_request("client", "node", wire::GetMetrics{}, extension)), {});
   REQUIRE(request.ok());
   Result<wire::Envelope> reply =
-      wire::decode(wire::pack_reply("NODE_1", *request, wire::PutDataResponse{}), {});
+      wire::decode(wire::Frames(wire::pack_reply("NODE_1", *request, wire::PutDataResponse{})), {});
   REQUIRE(reply.ok());
   const auto echoed = wire::extension_of(reply->body);
   REQUIRE(echoed.has_value());
@@ -209,9 +209,9 @@ TEST_CASE("the extension key is echoed when it was sent, and only then") {
   CHECK(echoed->incarnation == "NODE_1");
 
   Result<wire::Envelope> plain =
-      wire::decode(wire::pack_request("client", "node", wire::GetMetrics{}), {});
+      wire::decode(wire::Frames(wire::pack_request("client", "node", wire::GetMetrics{})), {});
   Result<wire::Envelope> plain_reply =
-      wire::decode(wire::pack_reply("NODE_1", *plain, wire::PutDataResponse{}), {});
+      wire::decode(wire::Frames(wire::pack_reply("NODE_1", *plain, wire::PutDataResponse{})), {});
   CHECK_FALSE(wire::extension_of(plain_reply->body).has_value());
   CHECK(plain_reply->body.get_if<wire::Map>()->empty());
 }

@@ -83,10 +83,10 @@ TEST_CASE("a length that msgpack cannot say is an error, not a garbled message")
 TEST_CASE("an encoder starts anew after finish") {
   wire::Encoder encoder;
   encoder.integer(1);
-  CHECK(encoder.finish()[0].view() == "\x01");
+  CHECK(wire::Frames(encoder.finish())[0].view() == "\x01");
   encoder.integer(2);
-  CHECK(encoder.finish()[0].view() == "\x02");
-  CHECK(wire::Encoder().finish()[0].empty());
+  CHECK(wire::Frames(encoder.finish())[0].view() == "\x02");
+  CHECK(wire::Frames(wire::Encoder().finish())[0].empty());
 }
 
 // msgspec's timestamp of 2026-11-22 18:25:10.536030 UTC.

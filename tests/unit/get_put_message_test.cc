@@ -56,7 +56,7 @@ TEST_CASE("rows of a dense column that lie together go out as they lie") {
   CHECK(frames[1].data == tensor.data.data + 200);  // no copy
 }
 
-TEST_CASE("scattered rows are gathered when small and a frame each when large") {
+TEST_CASE("scattered rows are gathered when small and sent from where they lie when large") {
   const std::vector<int64_t> indexes = {0, 1, 2, 3, 4, 5};
   const RoutingGroup odd = route(indexes, 2)[1];
   const Value small = packed(Column::dense(rows_of_bytes(6, 100)), odd);
@@ -64,13 +64,18 @@ TEST_CASE("scattered rows are gathered when small and a frame each when large") 
   CHECK(small.get_if<Tensor>()->shape == Shape{3, 100});
   CHECK(first_bytes(small) == "\1\3\5");
   const Tensor large_rows = rows_of_bytes(6, 100'000);
-  wire::Frames frames;
-  const Value large = packed(Column::dense(large_rows), odd, &frames);
-  REQUIRE(large.get_if<Array>() != nullptr);
-  CHECK(large.get_if<Array>()->at(1).get_if<Tensor>()->shape == Shape{100'000});
+  const Value large = packed(Column::dense(large_rows), odd);
+  REQUIRE(large.get_if<Tensor>() != nullptr);
+  CHECK(large.get_if<Tensor>()->shape == Shape{3, 100'000});
   CHECK(first_bytes(large) == "\1\3\5");
-  REQUIRE(frames.size() == 4);
-  CHECK(frames[2].data == large_rows.data.data + 300'000);
+  wire::Encoder encoder;
+  pack_columns(encoder, {{"x", Column::dense(large_rows)}}, odd);
+  const OutMessage sent = encoder.finish();
+  CHECK(sent.frames() == 2);
+  REQUIRE(sent.pieces().size() == 4);
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(sent.pieces()[1 + i].data.data == large_rows.data.data + (1 + 2 * i) * 100'000);
+  }
 }
 
 TEST_CASE("other columns go out as a list of their rows") {

@@ -112,7 +112,7 @@ TEST_CASE("the list holds each key of each recorded request") {
       wire::Value copy = decoded->body;
       const Message unpacked = wire::unpack_body<Message>(copy, {});
       Result<wire::Envelope> again =
-          wire::decode(wire::pack_request("s", std::nullopt, unpacked), {});
+          wire::decode(wire::Frames(wire::pack_request("s", std::nullopt, unpacked)), {});
       REQUIRE(again.ok());
       for (const auto& [key, value] : *body) {
         const std::string& name = *key.template get_if<std::string>();

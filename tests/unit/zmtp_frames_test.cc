@@ -232,6 +232,25 @@ class Outbox {
     if (!bodies.empty()) message_ends_.push_back(expected.size());
     writer.add_message(std::move(frames));
   }
+  /// Each frame of one or several pieces.
+  void add_pieces(const std::vector<std::vector<std::string>>& frames) {
+    OutMessage message;
+    for (size_t i = 0; i < frames.size(); ++i) {
+      std::string whole;
+      for (const std::string& piece : frames[i]) whole += piece;
+      const char flags = i + 1 < frames.size() ? kMoreFlag : kLastFlag;
+      expected += zmtp_header(flags, whole.size());
+      std::vector<Slice> pieces;
+      for (const std::string& piece : frames[i]) {
+        expected += piece;
+        pieces.push_back(Slice::copy_of(piece));
+        owners_.emplace_back(pieces.back().owner, expected.size());
+      }
+      message.add(std::move(pieces));
+    }
+    message_ends_.push_back(expected.size());
+    writer.add_message(std::move(message));
+  }
   /// One write of up to `count` bytes.
   void write(size_t count) {
     size_t left = count;
@@ -275,6 +294,8 @@ void fill(Outbox& outbox) {
   outbox.add_message({});  // no message at all
   outbox.add_message(std::vector<std::string>(1000, "small"));
   outbox.add_message({"", "", ""});
+  outbox.add_pieces({{"a", "", "bc"}, {""}, {patterned(300), patterned(70'000, 1), "end"}});
+  outbox.add_pieces({std::vector<std::string>(1000, "piece"), {"", "", "last"}});
 }
 
 void check_progress(const Outbox& outbox) {

@@ -79,7 +79,7 @@ std::vector<std::string> texts(const Frames& frames) {
 
 TEST_CASE("both ends of a connection say greeting, READY and then messages") {
   Pair pair(SocketType::kDealer);
-  pair.stream.send({Slice::copy_of("held"), Slice::copy_of("back")});
+  pair.stream.send(Frames{Slice::copy_of("held"), Slice::copy_of("back")});
   CHECK(pair.stream.unsent_messages() == 1);
   CHECK(pair.hear() == zmtp_greeting());
   CHECK(pair.say(zmtp_greeting()).empty());
