@@ -123,16 +123,16 @@ class Value {
   Value(const char* v) : variant_(std::string(v)) {}
   Value(Array v) : variant_(std::move(v)) {}
   Value(Map v) : variant_(std::move(v)) {}
-  Value(Bytes v) : variant_(std::make_shared<const Bytes>(std::move(v))) {}
-  Value(Tensor v) : variant_(std::make_shared<const Tensor>(std::move(v))) {}
-  Value(NestedTensor v) : variant_(std::make_shared<const NestedTensor>(std::move(v))) {}
-  Value(NdArray v) : variant_(std::make_shared<const NdArray>(std::move(v))) {}
-  Value(Opaque v) : variant_(std::make_shared<const Opaque>(std::move(v))) {}
-  Value(Tuple v) : variant_(std::make_shared<const Tuple>(std::move(v))) {}
-  Value(Set v) : variant_(std::make_shared<const Set>(std::move(v))) {}
-  Value(BigInt v) : variant_(std::make_shared<const BigInt>(std::move(v))) {}
-  Value(SurrogateStr v) : variant_(std::make_shared<const SurrogateStr>(std::move(v))) {}
-  Value(PyObject v) : variant_(std::make_shared<const PyObject>(std::move(v))) {}
+  Value(Bytes v) : variant_(std::make_shared<Bytes>(std::move(v))) {}
+  Value(Tensor v) : variant_(std::make_shared<Tensor>(std::move(v))) {}
+  Value(NestedTensor v) : variant_(std::make_shared<NestedTensor>(std::move(v))) {}
+  Value(NdArray v) : variant_(std::make_shared<NdArray>(std::move(v))) {}
+  Value(Opaque v) : variant_(std::make_shared<Opaque>(std::move(v))) {}
+  Value(Tuple v) : variant_(std::make_shared<Tuple>(std::move(v))) {}
+  Value(Set v) : variant_(std::make_shared<Set>(std::move(v))) {}
+  Value(BigInt v) : variant_(std::make_shared<BigInt>(std::move(v))) {}
+  Value(SurrogateStr v) : variant_(std::make_shared<SurrogateStr>(std::move(v))) {}
+  Value(PyObject v) : variant_(std::make_shared<PyObject>(std::move(v))) {}
   // NOLINTEND(google-explicit-constructor)
 
   const Variant& variant() const noexcept { return variant_; }
@@ -153,6 +153,18 @@ class Value {
   template <class T>
   T* get_mutable_if() noexcept {
     return std::get_if<T>(&variant_);
+  }
+  /// Gives the content away: moved when no other Value shares it, else copied. Requires a value of
+  /// that type; not while another thread may copy this Value.
+  template <class T>
+  T take() {
+    if constexpr (kShared<T>) {
+      const auto pointer = std::move(std::get<std::shared_ptr<const T>>(variant_));
+      if (pointer.use_count() > 1) return *pointer;
+      return std::move(const_cast<T&>(*pointer));  // was made non-const, above
+    } else {
+      return std::move(std::get<T>(variant_));
+    }
   }
   /// The entry of a map by name, or nullptr (also when this is no map).
   const Value* find(std::string_view key) const noexcept;

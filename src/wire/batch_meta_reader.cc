@@ -101,6 +101,17 @@ void check_lengths(const BatchMeta& meta) {
   }
 }
 
+// The slots of a BatchMeta in a pickle, moved out: there may be millions of items.
+Array slots_of(Value pickled) {
+  const std::string_view kind = pickled.kind_name();
+  const PyObject* object = pickled.get_if<PyObject>();
+  if (object == nullptr || !object->is("transfer_queue.metadata", "BatchMeta") ||
+      object->state.size() != 1 || object->state[0].get_if<Tuple>() == nullptr) {
+    fail(fmt::format("is a {}", kind));
+  }
+  return pickled.take<PyObject>().state[0].take<Tuple>().items;
+}
+
 }  // namespace
 
 BatchMeta read_batch_meta(const Value& v, const Limits& limits) {
@@ -109,12 +120,7 @@ BatchMeta read_batch_meta(const Value& v, const Limits& limits) {
     // Tags may hold objects of any class; they are noted by name and stay what they are.
     pickled = read_pickle(opaque->payload.view(), limits, UnknownNames::kKeep);
   }
-  const PyObject* object = pickled.get_if<PyObject>();
-  if (object == nullptr || !object->is("transfer_queue.metadata", "BatchMeta") ||
-      object->state.size() != 1 || object->state[0].get_if<Tuple>() == nullptr) {
-    fail(fmt::format("is a {}", v.kind_name()));
-  }
-  Array slots = object->state[0].get_if<Tuple>()->items;
+  Array slots = slots_of(std::move(pickled));
   if (slots.size() != kSlots)
     fail(fmt::format("has {} slots instead of {}", slots.size(), +kSlots));
   const Path path{nullptr, "metadata", std::nullopt};

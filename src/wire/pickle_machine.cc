@@ -14,8 +14,6 @@
 namespace tq::wire {
 namespace {
 
-constexpr uint32_t kUnset = UINT32_MAX;
-
 [[noreturn]] void fail(const std::string& message) {
   throw Error(ErrorCode::kDecode, "pickle: " + message);
 }
@@ -92,16 +90,41 @@ double PickleMachine::read_double() {  // big-endian, unlike everything else
 // ---- the stack
 // -----------------------------------------------------------------------------------
 
-PickleMachine::NodeId PickleMachine::add(Kind kind, Value leaf, std::vector<NodeId> children) {
+PickleMachine::NodeId PickleMachine::add(Node node) {
   if (nodes_.size() >= limits_.nodes_max) {
     fail(fmt::format("has more than {} values", limits_.nodes_max));
   }
-  nodes_.push_back(Node{kind, std::move(leaf), std::move(children)});
+  nodes_.push_back(node);
   return static_cast<NodeId>(nodes_.size() - 1);
 }
 
-void PickleMachine::push(Kind kind, Value leaf, std::vector<NodeId> children) {
-  stack_.push_back(add(kind, std::move(leaf), std::move(children)));
+uint32_t PickleMachine::add_leaf(Value leaf) {
+  leaves_.push_back(std::move(leaf));
+  return static_cast<uint32_t>(leaves_.size() - 1);
+}
+
+const Value& PickleMachine::leaf(NodeId id) const {
+  static const Value kNone;
+  return nodes_[id].leaf != kUnset ? leaves_[nodes_[id].leaf] : kNone;
+}
+
+const PickleMachine::NodeIds& PickleMachine::children(const Node& node) const {
+  static const NodeIds kNone;
+  return node.children != kUnset ? children_[node.children] : kNone;
+}
+
+PickleMachine::NodeIds& PickleMachine::mutable_children(Node& node) {
+  if (node.children == kUnset) {
+    children_.emplace_back();
+    node.children = static_cast<uint32_t>(children_.size() - 1);
+  }
+  return children_[node.children];
+}
+
+void PickleMachine::push(Kind kind, NodeIds children) {
+  Node node{kind, kUnset, kUnset};
+  if (!children.empty()) mutable_children(node) = std::move(children);
+  push(node);
 }
 
 // One more reference to a node; a byte of input each, so bounded like the nodes themselves.
@@ -131,41 +154,42 @@ PickleMachine::NodeId PickleMachine::pop() {
   return id;
 }
 
-std::vector<PickleMachine::NodeId> PickleMachine::pop_to_mark() {
+PickleMachine::NodeIds PickleMachine::pop_to_mark() {
   if (marks_.empty()) fail("uses a mark that was not set");
-  std::vector<NodeId> ids(stack_.begin() + static_cast<ptrdiff_t>(marks_.back()), stack_.end());
+  NodeIds ids(stack_.begin() + static_cast<ptrdiff_t>(marks_.back()), stack_.end());
   stack_.resize(marks_.back());
   marks_.pop_back();
   return ids;
 }
 
-std::vector<PickleMachine::NodeId> PickleMachine::pop_count(size_t count) {
-  std::vector<NodeId> ids(count);
+PickleMachine::NodeIds PickleMachine::pop_count(size_t count) {
+  NodeIds ids(count);
   for (size_t i = count; i-- > 0;) ids[i] = pop();
   return ids;
 }
 
 void PickleMachine::set_part(NodeId object, Part part, NodeId id) {
-  std::vector<NodeId>& parts = nodes_[object].children;
+  NodeIds& parts = mutable_children(nodes_[object]);
   if (parts.size() <= part) parts.resize(part + 1, kUnset);
   parts[part] = id;
 }
 
 std::optional<PickleMachine::NodeId> PickleMachine::part(const Node& object, Part part) const {
-  if (object.children.size() <= part || object.children[part] == kUnset) return std::nullopt;
-  return object.children[part];
+  const NodeIds& parts = children(object);
+  if (parts.size() <= part || parts[part] == kUnset) return std::nullopt;
+  return parts[part];
 }
 
 // The list or dict of what an object is given after it is made.
 PickleMachine::NodeId PickleMachine::content_of(NodeId object, Kind kind) {
   const Part place = kind == Kind::kList ? kItems : kEntries;
   if (const std::optional<NodeId> known = part(nodes_[object], place)) return *known;
-  const NodeId id = add(kind);
+  const NodeId id = add({kind, kUnset, kUnset});
   set_part(object, place, id);
   return id;
 }
 
-void PickleMachine::extend_top(Kind kind, std::vector<NodeId> children, const char* opcode) {
+void PickleMachine::extend_top(Kind kind, NodeIds more, const char* opcode) {
   NodeId id = top();
   const bool is_object = nodes_[id].kind == Kind::kCall || nodes_[id].kind == Kind::kObject;
   // Of the classes that must be understood none is made in this way.
@@ -174,11 +198,12 @@ void PickleMachine::extend_top(Kind kind, std::vector<NodeId> children, const ch
   }
   Node& node = nodes_[id];
   if (node.kind != kind) fail(fmt::format("{} on something that is no such container", opcode));
-  if (kind == Kind::kDict && children.size() % 2 != 0) fail("a dict has a key without a value");
-  if (node.children.size() + children.size() > limits_.nodes_max) {
+  if (kind == Kind::kDict && more.size() % 2 != 0) fail("a dict has a key without a value");
+  NodeIds& items = mutable_children(node);
+  if (items.size() + more.size() > limits_.nodes_max) {
     fail(fmt::format("has more than {} values", limits_.nodes_max));
   }
-  node.children.insert(node.children.end(), children.begin(), children.end());
+  items.insert(items.end(), more.begin(), more.end());
 }
 
 // ---- opcodes
@@ -287,15 +312,15 @@ bool PickleMachine::step_container(uint8_t opcode) {
     case op::kEmptySet:
       return push(Kind::kSet), true;
     case op::kTuple:
-      return push(Kind::kTuple, {}, pop_to_mark()), true;
+      return push(Kind::kTuple, pop_to_mark()), true;
     case op::kTuple1:
-      return push(Kind::kTuple, {}, pop_count(1)), true;
+      return push(Kind::kTuple, pop_count(1)), true;
     case op::kTuple2:
-      return push(Kind::kTuple, {}, pop_count(2)), true;
+      return push(Kind::kTuple, pop_count(2)), true;
     case op::kTuple3:
-      return push(Kind::kTuple, {}, pop_count(3)), true;
+      return push(Kind::kTuple, pop_count(3)), true;
     case op::kFrozenSet:
-      return push(Kind::kFrozenSet, {}, pop_to_mark()), true;
+      return push(Kind::kFrozenSet, pop_to_mark()), true;
     case op::kAppend:
       return extend_top(Kind::kList, pop_count(1), "APPEND"), true;
     case op::kAppends:
@@ -348,7 +373,7 @@ bool PickleMachine::step_memo(uint8_t opcode) {
 }
 
 const std::string& PickleMachine::text_of(NodeId id, const char* what) const {
-  const std::string* text = nodes_[id].leaf.get_if<std::string>();
+  const std::string* text = leaf(id).get_if<std::string>();
   if (text == nullptr) fail(fmt::format("{} is not a str", what));
   return *text;
 }
@@ -367,12 +392,14 @@ void PickleMachine::apply(Kind kind) {
   const NodeId arguments = pop();
   const NodeId callable = pop();
   if (nodes_[arguments].kind != Kind::kTuple) fail("calls something with no tuple of arguments");
-  const PyObject* global = nodes_[callable].leaf.get_if<PyObject>();
+  const PyObject* global = leaf(callable).get_if<PyObject>();
   if (global == nullptr) fail("calls something that is no name");
-  if (global->is("collections", "OrderedDict") && nodes_[arguments].children.empty()) {
+  if (global->is("collections", "OrderedDict") && children(nodes_[arguments]).empty()) {
     return push(Kind::kDict);  // SETITEMS may follow
   }
-  push(kind, nodes_[callable].leaf, {arguments});
+  Node node{kind, nodes_[callable].leaf, kUnset};
+  mutable_children(node) = {arguments};
+  push(node);
 }
 
 bool PickleMachine::step_object(uint8_t opcode) {
@@ -409,7 +436,7 @@ bool PickleMachine::step_object(uint8_t opcode) {
 // ---- the result
 // ----------------------------------------------------------------------------------
 
-Array PickleMachine::unfold_all(const std::vector<NodeId>& ids, size_t depth) {
+Array PickleMachine::unfold_all(const NodeIds& ids, size_t depth) {
   budget_.take(ids.size());
   Array values;
   values.reserve(ids.size());
@@ -426,10 +453,11 @@ Value PickleMachine::unfold_key(NodeId id, size_t depth) {
 }
 
 Set PickleMachine::unfold_set(const Node& node, size_t depth) {
-  budget_.take(node.children.size());
+  const NodeIds& items = children(node);
+  budget_.take(items.size());
   Set set{{}, node.kind == Kind::kFrozenSet};
-  set.items.reserve(node.children.size());
-  for (NodeId id : node.children) set.items.push_back(unfold_key(id, depth));
+  set.items.reserve(items.size());
+  for (NodeId id : items) set.items.push_back(unfold_key(id, depth));
   return set;
 }
 
@@ -440,12 +468,12 @@ Value PickleMachine::unfold(NodeId id, size_t depth) {
   const Node& node = nodes_[id];
   switch (node.kind) {
     case Kind::kLeaf:
-      if (const auto* text = node.leaf.get_if<std::string>()) budget_.take_text(text->size());
-      return node.leaf;
+      if (const auto* text = leaf(id).get_if<std::string>()) budget_.take_text(text->size());
+      return leaf(id);
     case Kind::kList:
-      return Value(unfold_all(node.children, depth + 1));
+      return Value(unfold_all(children(node), depth + 1));
     case Kind::kTuple:
-      return Value(Tuple{unfold_all(node.children, depth + 1)});
+      return Value(Tuple{unfold_all(children(node), depth + 1)});
     case Kind::kSet:
     case Kind::kFrozenSet:
       return Value(unfold_set(node, depth + 1));
@@ -459,22 +487,23 @@ Value PickleMachine::unfold(NodeId id, size_t depth) {
 }
 
 Map PickleMachine::unfold_entries(const Node& node, size_t depth) {
-  budget_.take(node.children.size());
+  const NodeIds& items = children(node);
+  budget_.take(items.size());
   Map map;
-  map.reserve(node.children.size() / 2);
-  for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
-    Value key = unfold_key(node.children[i], depth);
-    map.emplace_back(std::move(key), unfold(node.children[i + 1], depth));
+  map.reserve(items.size() / 2);
+  for (size_t i = 0; i + 1 < items.size(); i += 2) {
+    Value key = unfold_key(items[i], depth);
+    map.emplace_back(std::move(key), unfold(items[i + 1], depth));
   }
   return map;
 }
 
 Value PickleMachine::unfold_applied(const Node& node, size_t depth) {
-  const PyObject& global = *node.leaf.get_if<PyObject>();
+  const PyObject& global = *leaves_[node.leaf].get_if<PyObject>();
   PyObject applied{node.kind == Kind::kCall ? PyObject::Kind::kCall : PyObject::Kind::kObject,
                    global.module,
                    global.name,
-                   unfold_all(nodes_[node.children[kArguments]].children, depth + 1),
+                   unfold_all(children(nodes_[children(node)[kArguments]]), depth + 1),
                    {},
                    {},
                    {}};
@@ -483,7 +512,7 @@ Value PickleMachine::unfold_applied(const Node& node, size_t depth) {
     applied.state.push_back(unfold(*state, depth + 1));
   }
   if (const auto items = part(node, kItems)) {
-    applied.items = unfold_all(nodes_[*items].children, depth + 1);
+    applied.items = unfold_all(children(nodes_[*items]), depth + 1);
   }
   if (const auto entries = part(node, kEntries)) {
     applied.entries = unfold_entries(nodes_[*entries], depth + 1);

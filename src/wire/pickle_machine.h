@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,12 +32,14 @@ class PickleMachine {
 
  private:
   using NodeId = uint32_t;
+  static constexpr uint32_t kUnset = UINT32_MAX;
   enum class Kind : uint8_t { kLeaf, kList, kTuple, kDict, kSet, kFrozenSet, kCall, kObject };
+  using NodeIds = std::vector<NodeId>;
+  /// A pickle of a million samples is millions of these, most of them numbers or empty dicts.
   struct Node {
     Kind kind;
-    Value leaf;  // kLeaf; for kCall and kObject the global that is applied
-    // Items; for a dict key, value, key, value; for kCall and kObject its Parts.
-    std::vector<NodeId> children;
+    uint32_t leaf;      // number in leaves_: of a kLeaf; of a call or object what is applied
+    uint32_t children;  // number in children_, or kUnset while there are none
   };
 
   // The parts of a kCall or kObject: the tuple of arguments (not its items, which would be copied
@@ -57,16 +60,23 @@ class PickleMachine {
   size_t read_length(int bytes);
   double read_double();
 
-  NodeId add(Kind kind, Value leaf = {}, std::vector<NodeId> children = {});
-  void push(Kind kind, Value leaf = {}, std::vector<NodeId> children = {});
-  void push_leaf(Value leaf) { push(Kind::kLeaf, std::move(leaf)); }
+  NodeId add(Node node);
+  uint32_t add_leaf(Value leaf);
+  void push(Node node) { stack_.push_back(add(node)); }
+  void push(Kind kind) { push({kind, kUnset, kUnset}); }
+  void push(Kind kind, NodeIds children);
+  void push_leaf(Value leaf) { push({Kind::kLeaf, add_leaf(std::move(leaf)), kUnset}); }
+  const Value& leaf(NodeId id) const;
+  /// Items; for a dict key, value, key, value; for kCall and kObject its Parts.
+  const NodeIds& children(const Node& node) const;
+  NodeIds& mutable_children(Node& node);
   void push_again(NodeId id);
   void push_mark();
   NodeId pop();
   NodeId top() const;
-  std::vector<NodeId> pop_to_mark();
-  std::vector<NodeId> pop_count(size_t count);
-  void extend_top(Kind kind, std::vector<NodeId> children, const char* opcode);
+  NodeIds pop_to_mark();
+  NodeIds pop_count(size_t count);
+  void extend_top(Kind kind, NodeIds children, const char* opcode);
   void set_part(NodeId object, Part part, NodeId id);
   std::optional<NodeId> part(const Node& object, Part part) const;
   NodeId content_of(NodeId object, Kind kind);
@@ -83,18 +93,20 @@ class PickleMachine {
   Set unfold_set(const Node& node, size_t depth);
   Value unfold_applied(const Node& node, size_t depth);
   Map unfold_entries(const Node& node, size_t depth);
-  Array unfold_all(const std::vector<NodeId>& ids, size_t depth);
+  Array unfold_all(const NodeIds& ids, size_t depth);
 
   std::string_view input_;
   const Limits& limits_;
   NodeBudget& budget_;
   const UnknownNames unknown_names_;
   size_t position_ = 0;
-  std::vector<Node> nodes_;
-  std::vector<NodeId> stack_;
+  std::deque<Node> nodes_;  // deques, for a vector would touch twice the memory
+  std::deque<Value> leaves_;
+  std::deque<NodeIds> children_;
+  NodeIds stack_;
   std::vector<size_t> marks_;
-  std::vector<NodeId> memo_;  // by slot; kUnset where nothing was put
-  size_t memo_size_ = 0;      // slots that are set
+  NodeIds memo_;          // by slot; kUnset where nothing was put
+  size_t memo_size_ = 0;  // slots that are set
 };
 
 /// Whether a pickle may name this class, function or constant. The list is the protocol's own:
