@@ -66,12 +66,16 @@ def _python_client() -> list[Figure]:
         measured = {}
         for kind in ("python", "cpp"):
             with Nodes(kind) as nodes:
+                _put_get(nodes, size)  # what a machine takes to find memory for the first time is not theirs
                 before = nodes.cpu_seconds()
                 line = _put_get(nodes, size)
                 gigabytes = 2 * line["MB"] * (RUNS + 1) / 1e3  # each byte comes and goes
                 measured[kind] = line, (nodes.cpu_seconds() - before) / gigabytes, nodes.peak_bytes()
         figures += _transfer(f"{size}, Python client", measured["python"][0], measured["cpp"][0], put_goal, get_goal)
         if size in ("small", "medium"):
+            figures += [Figure(f"{size}, CPU the client itself needs for a {verb.upper()}", "s of a s", *(
+                            measured[kind][0][f"{verb}_client_cpu_s"] / measured[kind][0][f"{verb}_s"] for kind in ("cpp", "python")),
+                               None, False) for verb in ("put", "get")]
             figures.append(Figure(f"{size}, CPU of the nodes", "s/GB", measured["cpp"][1], measured["python"][1], 0.5, False))
             figures.append(Figure(f"{size}, peak memory of the nodes", "MB", measured["cpp"][2] / 1e6, measured["python"][2] / 1e6,
                                   None, False))
@@ -123,6 +127,10 @@ def _load() -> list[Figure]:
     theirs = measured["python"]["puts_per_s"]
     return [
         Figure("trainer's load, Python writers", "puts/s", measured["cpp"]["puts_per_s"], theirs, 1.5),
+        Figure("trainer's load, CPU of the Python writers themselves", "ms a put", measured["cpp"]["writers_cpu_ms_a_put"],
+               measured["python"]["writers_cpu_ms_a_put"], None, False),
+        Figure("trainer's load, cores that the Python writers keep busy", "cores", measured["cpp"]["writers_cpus"],
+               measured["python"]["writers_cpus"], None, False),
         Figure("trainer's load, C++ writers", "puts/s", twin["puts_per_s"], theirs, 10),
     ]
 

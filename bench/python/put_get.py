@@ -60,9 +60,10 @@ def make_batch(batch: int, sequence: int, fields: int, dense: bool) -> tuple[Ten
 
 
 def timed(call):
-    start = time.perf_counter()
+    """Seconds, seconds of CPU in all threads of this process, and the result."""
+    start, cpu = time.perf_counter(), time.process_time()
     result = call()
-    return time.perf_counter() - start, result
+    return time.perf_counter() - start, time.process_time() - cpu, result
 
 
 def check_equal(put: TensorDict, got: TensorDict) -> None:
@@ -83,11 +84,14 @@ def measure(client, size: str, runs: int, dense: bool) -> dict:
         return client.get_data(client.kv_retrieve_meta(keys=keys, partition_id=partition, create=False))
 
     seconds = {"put": [], "get": [], "clear": []}
+    cpu = {"put": [], "get": []}
     for run in range(runs + 1):
         partition = f"{size}_{run}"
-        seconds["put"].append(timed(lambda: put(partition))[0])
-        elapsed, got = timed(lambda: get(partition))
-        seconds["get"].append(elapsed)
+        got = None
+        for name, call in (("put", put), ("get", get)):
+            elapsed, busy, got = timed(lambda: call(partition))
+            seconds[name].append(elapsed)
+            cpu[name].append(busy)
         check_equal(data, got)
         del got
         seconds["clear"].append(timed(lambda: client.clear_partition(partition))[0])
@@ -97,6 +101,7 @@ def measure(client, size: str, runs: int, dense: bool) -> dict:
         "size": size, "MB": round(total / 1e6, 3), "runs": runs,
         "put_gbps": round(gbit / median["put"], 3), "get_gbps": round(gbit / median["get"], 3),
         **{f"{name}_s": round(value, 5) for name, value in median.items()},
+        **{f"{name}_client_cpu_s": round(statistics.median(values[1:]), 5) for name, values in cpu.items()},
     }
 
 
