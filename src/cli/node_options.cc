@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/sampler_option.h"
 #include "cli/warm_memory.h"
 #include "memory/block_cache.h"
 
@@ -90,6 +91,15 @@ void add_controller_options(CLI::App& command, NodeSettings& s) {
                    "Answer a fetch without enough data at once, with an empty batch, instead of "
                    "letting it wait");
   command
+      .add_option(
+          "--sampler", s.sampler,
+          "Which ready samples a fetch gets, with the arguments of Python's class: "
+          "SequentialSampler, GRPOGroupNSampler,n_samples_per_prompt=N, RankAwareSampler or "
+          "SeqlenBalancedSampler,n_samples_per_prompt=N,dp_size=N")
+      ->capture_default_str()
+      ->type_name("NAME[,ARGUMENT=NUMBER]...")
+      ->envname("TQ_SAMPLER");
+  command
       .add_option("--pre-alloc", s.controller.pre_alloc_samples,
                   "Samples a new partition reserves before any is produced, so that consumers know "
                   "how many to expect")
@@ -158,8 +168,9 @@ std::unique_ptr<runtime::Node> start_controller(const NodeSettings& s,
       "handshake_socket", "request_handle_socket",
       "data_status_update_socket",  // where clients up to 0.1.7 send NOTIFY_DATA_UPDATE
   };
-  return std::make_unique<runtime::Node>(std::make_unique<controller::Controller>(config),
-                                         ServerInfo::kControllerRole, sockets, options);
+  auto actor = std::make_unique<controller::Controller>(config, make_sampler(s.sampler));
+  return std::make_unique<runtime::Node>(std::move(actor), ServerInfo::kControllerRole, sockets,
+                                         options);
 }
 
 std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,

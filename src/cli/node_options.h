@@ -22,6 +22,7 @@ struct NodeSettings {
 
   // The defaults of a role's settings stand with the role.
   controller::ControllerConfig controller;
+  std::string sampler = "SequentialSampler";
   storage::StorageConfig storage;
 };
 

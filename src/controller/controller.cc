@@ -8,7 +8,6 @@
 
 #include "controller/error_reply.h"
 #include "controller/handlers/handlers.h"
-#include "controller/sequential_sampler.h"
 #include "wire/unpack.h"
 
 namespace tq::controller {
@@ -57,9 +56,9 @@ const std::unordered_map<std::string_view, Handler>& handlers() {
 
 }  // namespace
 
-Controller::Controller(ControllerConfig config, std::unique_ptr<Sampler> sampler)
-    : state_(std::move(config),
-             sampler != nullptr ? std::move(sampler) : std::make_unique<SequentialSampler>()) {}
+Controller::Controller(ControllerConfig config, std::unique_ptr<Sampler> sampler,
+                       SamplerRegistry registry)
+    : state_(std::move(config), std::move(sampler), std::move(registry)) {}
 
 runtime::Outcome Controller::handle(runtime::Request& request, runtime::TimePoint now) {
   const wire::Envelope& envelope = request.envelope;

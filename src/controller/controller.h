@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "controller/config.h"
-#include "controller/sampler.h"
 #include "controller/state.h"
 #include "runtime/actor.h"
+#include "transfer_queue/sampler.h"
 
 namespace tq::controller {
 
@@ -18,8 +18,10 @@ namespace tq::controller {
 /// The `undo` of a reply works on the controller, so it must not be called after its end.
 class Controller : public runtime::Actor {
  public:
-  /// With the sampler of upstream's default, SequentialSampler, when none is given.
-  explicit Controller(ControllerConfig config, std::unique_ptr<Sampler> sampler = nullptr);
+  /// With the sampler of upstream's default, SequentialSampler, when none is given. Clients may
+  /// choose others for their requests, by a name of the registry.
+  explicit Controller(ControllerConfig config, std::unique_ptr<Sampler> sampler = nullptr,
+                      SamplerRegistry registry = SamplerRegistry::built_in());
 
   const std::string& id() const override { return state_.id; }
   runtime::Outcome handle(runtime::Request& request, runtime::TimePoint now) override;

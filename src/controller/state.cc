@@ -24,11 +24,11 @@ std::string id_or_fresh(const std::string& id) {
 
 }  // namespace
 
-State::State(ControllerConfig settings, std::unique_ptr<Sampler> policy)
+State::State(ControllerConfig settings, std::unique_ptr<Sampler> sampler, SamplerRegistry registry)
     : config(std::move(settings)),
       id(id_or_fresh(config.id)),
       indexes(to_duration(config.index_rest_s), config.limits.global_index_max),
-      sampler(std::move(policy)) {}
+      samplers(std::move(registry), std::move(sampler), config.limits.samplers_max) {}
 
 std::chrono::nanoseconds State::fetch_patience() const {
   return to_duration(std::max(config.check_interval_s, config.get_metadata_timeout_s));

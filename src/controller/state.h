@@ -11,14 +11,14 @@
 #include "controller/config.h"
 #include "controller/index_allocator.h"
 #include "controller/partitions.h"
-#include "controller/sampler.h"
+#include "controller/samplers.h"
 
 namespace tq::controller {
 
 /// Everything a controller knows. Handlers work on it; nothing else does.
 class State {
  public:
-  State(ControllerConfig config, std::unique_ptr<Sampler> sampler);
+  State(ControllerConfig config, std::unique_ptr<Sampler> sampler, SamplerRegistry registry);
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
@@ -26,7 +26,7 @@ class State {
   const std::string id;
   Partitions partitions;
   IndexAllocator indexes;
-  const std::unique_ptr<Sampler> sampler;
+  Samplers samplers;
 
   /// How long a fetch waits for data.
   std::chrono::nanoseconds fetch_patience() const;

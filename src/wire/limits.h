@@ -41,6 +41,8 @@ struct Limits {
   /// Partitions of a controller, tasks of a partition: each costs memory until it is cleared.
   size_t partitions_max = size_t{1} << 20;
   size_t tasks_max = 65536;
+  /// Samplers that clients choose by name and arguments, a controller: each keeps batches.
+  size_t samplers_max = 64;
   /// Requests that wait for data at one node: each is looked at again whenever data comes.
   size_t waiting_max = 65536;
   /// The largest global index: sparse bitmaps are cheap, but indexes must fit a torch int64 tensor

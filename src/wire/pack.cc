@@ -84,13 +84,18 @@ namespace internal {
 
 void pack_extension(Encoder& e, const Extension& extension) {
   e.str(Extension::kKey);
-  e.map(3);
+  e.map(extension.sampler ? 5 : 3);
   e.str("version");
   e.integer(extension.version);
   e.str("request_id");
   e.str(extension.request_id);
   e.str("incarnation");
   e.str(extension.incarnation);
+  if (!extension.sampler) return;
+  e.str("sampler");
+  e.str(*extension.sampler);
+  e.str("sampler_arguments");
+  e.value(extension.sampler_arguments);
 }
 
 }  // namespace internal

@@ -27,6 +27,9 @@ struct Extension {
   int64_t version = kVersion;
   std::string request_id;   // echoed, so that a late reply is told from the awaited one
   std::string incarnation;  // of the node that replies: a restart changes it
+  // Of a fetch: the sampler for this request.
+  std::optional<std::string> sampler = std::nullopt;
+  Value sampler_arguments = {};  // a Map
 };
 
 /// The extension of a body; nothing when there is none or it is malformed (a peer's own business).

@@ -36,7 +36,7 @@ class ControllerFixture {
   }
 
   explicit ControllerFixture(controller::ControllerConfig config = no_rest(),
-                             std::unique_ptr<controller::Sampler> sampler = nullptr)
+                             std::unique_ptr<Sampler> sampler = nullptr)
       : controller(std::move(config), std::move(sampler)) {}
 
   void advance(double seconds) {

@@ -9,12 +9,10 @@
 namespace tq::test {
 namespace {
 
-using controller::Sample;
-using controller::SampleRequest;
 using Indexes = std::vector<int64_t>;
 
 /// Notes what it is asked, and answers what the test wants.
-class Scripted : public controller::Sampler {
+class Scripted : public Sampler {
  public:
   struct Script {
     std::function<Sample(const SampleRequest&)> answer;
@@ -54,7 +52,7 @@ TEST_CASE("sampler: sees the ready samples, the partition, the task and the clie
   f.script.answer = [](const SampleRequest& request) {
     CHECK(request.ready.first(9) == Indexes{0, 1, 2, 3});
     CHECK(request.batch_size == 2);
-    CHECK(request.partition.id() == "p");
+    CHECK(request.partition_id == "p");
     CHECK(request.task_name == "task");
     CHECK(request.sampling_config.size() == 1);
     return Sample{{3, 1}, {2}};
@@ -103,6 +101,88 @@ TEST_CASE("sampler: forgets a partition that is cleared") {
   f.fixture.body_of<wire::ClearPartitionResponse>(wire::ClearPartition{"nowhere"});
   f.fixture.body_of<wire::ClearPartitionResponse>(wire::ClearPartition{"p"});
   CHECK(f.script.cleared == std::vector<std::string>{"p"});
+}
+
+// GET_META in mode fetch whose extension chooses a sampler.
+wire::Frames fetch_with(const wire::Value& name, const wire::Value& arguments, int64_t batch_size) {
+  return ControllerFixture::frames_of(
+      "GET_META",
+      wire::Map{{"data_fields", wire::Array{"f"}},
+                {"batch_size", batch_size},
+                {"partition_id", "p"},
+                {"task_name", "task"},
+                {"sampling_config", wire::Map{{"dp_rank", 0}, {"batch_index", 7}}},
+                {"x_tq",
+                 wire::Map{{"version", 1}, {"sampler", name}, {"sampler_arguments", arguments}}}});
+}
+
+Indexes batch_of(const Json& reply) {
+  return reply.at("body").at("metadata").at("$batchmeta").at("global_indexes").get<Indexes>();
+}
+
+std::string sentence_of(const Json& reply) { return reply.at("body").dump(); }
+
+TEST_CASE("sampler: a request may choose one by name, which keeps its batches") {
+  ControllerFixture fixture;
+  fixture.insert("p", 7);
+  fixture.produce("p", {0, 2, 3, 4, 5, 6});
+  const wire::Value three = wire::Map{{"n_samples_per_prompt", 3}};
+  const Json first = fixture.ask(fetch_with("GRPOGroupNSampler", three, 3));
+  INFO(first.dump());
+  CHECK(batch_of(first) == Indexes{2, 3, 4});
+  CHECK(batch_of(fixture.ask(fetch_with("GRPOGroupNSampler", three, 3))) == Indexes{2, 3, 4});
+  const wire::Value two = wire::Map{{"n_samples_per_prompt", 2}};  // another sampler, no such batch
+  CHECK(batch_of(fixture.ask(fetch_with("GRPOGroupNSampler", two, 2))) == Indexes{5, 6});
+  CHECK(batch_of(fixture.ask(fetch_with(wire::Value(), three, 1))) == Indexes{0});
+}
+
+TEST_CASE("sampler: one that is unknown or made wrongly is refused, and nothing is consumed") {
+  ControllerFixture fixture;
+  fixture.insert("p", 4);
+  fixture.produce("p", {0, 1, 2, 3});
+  const auto refusal = [&](const wire::Value& name, const wire::Value& arguments) {
+    return sentence_of(fixture.ask(fetch_with(name, arguments, 2)));
+  };
+  using Catch::Matchers::Contains;
+  CHECK_THAT(refusal("Random", wire::Map{}),
+             Contains("there is no sampler 'Random'") && Contains("SeqlenBalancedSampler"));
+  CHECK_THAT(refusal(5, wire::Map{}), Contains("body.x_tq.sampler must be a str, got int"));
+  CHECK_THAT(refusal("RankAwareSampler", 1), Contains("sampler_arguments must be a dict"));
+  CHECK_THAT(refusal("GRPOGroupNSampler", wire::Map{{"n", 2}}), Contains("no argument 'n'"));
+  CHECK_THAT(refusal("GRPOGroupNSampler", wire::Map{{"n_samples_per_prompt", 0}}),
+             Contains("n_samples_per_prompt must be positive"));
+  CHECK_THAT(refusal("GRPOGroupNSampler", wire::Map{{"n_samples_per_prompt", INT64_MAX}}),
+             Contains("at most"));
+  CHECK_THAT(refusal("SeqlenBalancedSampler", wire::Map{{"dp_size", "two"}}),
+             Contains("'dp_size' must be an int, got str"));
+  CHECK_THAT(refusal("GRPOGroupNSampler", wire::Map{{"n_samples_per_prompt", 3}}),
+             Contains("batch_size (2) must be a multiple of n_samples_per_prompt (3)"));
+  CHECK_THAT(refusal("RankAwareSampler", wire::Map{}), Contains("must have 'task_name'"));
+  CHECK(fixture.consumption("p") == std::vector<int>{0, 0, 0, 0});
+}
+
+TEST_CASE("sampler: clients choose no more of them than the limit") {
+  controller::ControllerConfig config = ControllerFixture::no_rest();
+  config.limits.samplers_max = 2;
+  ControllerFixture fixture(config);
+  fixture.insert("p", 2);
+  fixture.produce("p", {0, 1});
+  for (const int n : {1, 2, 3, 1}) {
+    const wire::Value arguments = wire::Map{{"n_samples_per_prompt", n}};
+    const Json reply = fixture.ask(fetch_with("GRPOGroupNSampler", arguments, n));
+    INFO(reply.dump());
+    CHECK((reply.dump().find("one more than the limit 2") != std::string::npos) == (n == 3));
+    fixture.body_of<wire::ResetConsumptionResponse>(wire::ResetConsumption{"p", std::nullopt});
+  }
+}
+
+TEST_CASE("sampler: a sample that the partition does not have is refused") {
+  SamplerFixture f;
+  f.script.answer = [](const SampleRequest&) { return Sample{{0, 17}, {0, 17}}; };
+  CHECK(f.fixture.error_of(f.fixture.fetch_of("p", 2)) ==
+        "GET_META failed: KeyError: the sampler chose sample 17, which partition 'p' does not "
+        "have");
+  CHECK(f.fixture.consumption("p") == std::vector<int>{0, 0, 0, 0});
 }
 
 }  // namespace

@@ -47,9 +47,8 @@ def _plain_class(actor_class):
 
 
 def _sampler(spec: str):
-    name, _, argument = spec.partition(":")
-    cls = getattr(samplers, name)
-    return cls(int(argument)) if argument else cls()
+    name, *arguments = spec.split(":")
+    return getattr(samplers, name)(*map(int, arguments))
 
 
 def _node(args):

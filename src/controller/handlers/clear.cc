@@ -56,7 +56,7 @@ runtime::Outcome handle(State& state, const Call& call, wire::ClearPartition mes
     samples.add(partition->active());
     samples.add(partition->pre_allocated());
     state.partitions.erase(message.partition_id);
-    state.sampler->clear_cache(message.partition_id);
+    state.samplers.clear_cache(message.partition_id);
     state.changed(message.partition_id);
     state.indexes.release(std::move(samples), call.now);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <string_view>
 
 #include "controller/batch.h"
@@ -14,6 +15,24 @@ struct Fetch {
   const wire::GetMeta& message;
   size_t batch_size;
   wire::Map sampling_config;
+  Sampler& sampler;
+};
+
+/// What a sampler sees of a partition.
+class View final : public ReadySamples {
+ public:
+  View(const ReadyIndexes& ready, const Partition& partition)
+      : ready_(ready), partition_(partition) {}
+  std::vector<int64_t> first(size_t count) const override { return ready_.first(count); }
+  void visit(const std::function<bool(int64_t)>& visit) const override { ready_.for_each(visit); }
+  size_t count() const override { return ready_.count(); }
+  const wire::Value* custom_meta(int64_t index) const override {
+    return partition_.find_tag(index);
+  }
+
+ private:
+  const ReadyIndexes& ready_;
+  const Partition& partition_;
 };
 
 // The sampler's keyword arguments. Upstream passes them on beside its own, so these names would
@@ -38,7 +57,7 @@ wire::Map checked_sampling_config(const wire::Value& config) {
   return *entries;
 }
 
-Fetch checked(const State& state, const wire::GetMeta& message) {
+Fetch checked(State& state, const Call& call, const wire::GetMeta& message) {
   if (!message.task_name) {
     fail(ErrorCode::kInvalidArgument, "body.task_name must be there in mode fetch");
   }
@@ -50,7 +69,8 @@ Fetch checked(const State& state, const wire::GetMeta& message) {
     fail(ErrorCode::kLimit, "body.batch_size is {}; the limit is {}", batch_size,
          state.config.limits.rows_max);
   }
-  return {message, batch_size, checked_sampling_config(message.sampling_config)};
+  return {message, batch_size, checked_sampling_config(message.sampling_config),
+          state.samplers.choose(call.request.body)};
 }
 
 // Takes back what a reply handed out that did not reach its peer.
@@ -68,10 +88,23 @@ runtime::Reply empty_batch(const State& state, const Call& call) {
   return reply(state, call, wire::GetMetaResponse{});
 }
 
+// A sampler may keep batches of samples that were cleared since, and one of a user's own may choose
+// anything.
+void check_owned(const Partition& partition, const std::vector<int64_t>& indexes) {
+  for (const int64_t index : indexes) {
+    if (partition.owns(index)) continue;
+    fail(ErrorCode::kNotFound, "the sampler chose sample {}, which partition '{}' does not have",
+         index, partition.id());
+  }
+}
+
 runtime::Reply serve(State& state, const Call& call, const Fetch& wanted, Partition& partition,
                      Consumption& task, const ReadyIndexes& ready) {
-  Sample sample = state.sampler->sample(
-      {ready, wanted.batch_size, partition, *wanted.message.task_name, wanted.sampling_config});
+  const View view(ready, partition);
+  Sample sample = wanted.sampler.sample(
+      {view, wanted.batch_size, partition.id(), *wanted.message.task_name, wanted.sampling_config});
+  check_owned(partition, sample.sampled);
+  check_owned(partition, sample.consumed);
   if (sample.sampled.empty()) {
     if (state.config.polling_mode) return empty_batch(state, call);
     fail(ErrorCode::kInternal, "the sampler chose none of {} ready samples; required {}",
@@ -98,14 +131,14 @@ runtime::Reply serve(State& state, const Call& call, const Fetch& wanted, Partit
 
 // A partition that is not there yet is waited for like data.
 runtime::Outcome fetch(State& state, const Call& call, const wire::GetMeta& message) {
-  const Fetch wanted = checked(state, message);
+  const Fetch wanted = checked(state, call, message);
   size_t available = 0;
   const runtime::TimePoint deadline = call.received_at + state.fetch_patience();
   if (Partition* partition = state.partitions.find(message.partition_id)) {
     Consumption& task = state.obtain_task(*partition, *message.task_name);
     const ReadyIndexes ready = partition->ready(*message.data_fields, task);
     const bool kept = state.config.polling_mode &&
-                      state.sampler->has_cached_result(message.partition_id, *message.task_name,
+                      wanted.sampler.has_cached_result(message.partition_id, *message.task_name,
                                                        wanted.sampling_config);
     if (kept || ready.at_least(wanted.batch_size)) {
       return serve(state, call, wanted, *partition, task, ready);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "controller/sequential_sampler.h"
+#include "controller/samplers/sequential.h"
 
 namespace tq::controller {
 

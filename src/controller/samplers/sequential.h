@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "controller/sampler.h"
+#include "transfer_queue/sampler.h"
 
 namespace tq::controller {
 
 /// Upstream's default: the first batch_size ready samples, each given out once.
-class SequentialSampler : public Sampler {
+class SequentialSampler final : public Sampler {
  public:
   Sample sample(const SampleRequest& request) override;
 };

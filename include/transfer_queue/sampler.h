@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "transfer_queue/value.h"
+
+namespace tq {
+
+/// The samples of one partition that a fetch may be given: all wanted fields are produced, and the
+/// task has not consumed them. A view, valid during the call that it is given to. Walking it costs
+/// what is looked at, not what is ready: the first 256 of a million take microseconds.
+class ReadySamples {
+ public:
+  virtual ~ReadySamples() = default;
+  /// The smallest global indexes, at most `count`, ascending.
+  virtual std::vector<int64_t> first(size_t count) const = 0;
+  /// Calls visit(global_index), ascending, until it returns false.
+  virtual void visit(const std::function<bool(int64_t)>& visit) const = 0;
+  /// How many there are. Walks all of them.
+  virtual size_t count() const = 0;
+  /// What clients attached to a sample (Python: custom_meta, KV: its tag), a Map; nullptr when that
+  /// is empty or there is no such sample.
+  virtual const Value* custom_meta(int64_t global_index) const = 0;
+};
+
+/// What a sampler chooses from, and for whom.
+struct SampleRequest {
+  const ReadySamples& ready;  // at least batch_size, or has_cached_result() said true
+  size_t batch_size;          // positive
+  const std::string& partition_id;
+  const std::string& task_name;
+  const Map& sampling_config;  // the client's keyword arguments; keys are str
+};
+
+struct Sample {
+  std::vector<int64_t> sampled;   // what the client gets, in this order; may be empty
+  std::vector<int64_t> consumed;  // what the task gets never again; often the same
+};
+
+/// Chooses which of the ready samples a fetch gets (Python: BaseSampler): the policy of a
+/// controller, for all partitions and tasks. May keep batches that several ranks are to get alike.
+/// Called from one thread, which serves nobody else meanwhile, so it must not block.
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+
+  /// Chooses a batch. Throws Error when the request makes no sense; then nothing is consumed, and
+  /// the client gets the error's sentence. Chosen indexes must be the partition's.
+  virtual Sample sample(const SampleRequest& request) = 0;
+
+  /// Whether sample() would answer from a batch kept earlier, however many samples are ready. In
+  /// polling mode such a request is served although too little is ready.
+  virtual bool has_cached_result(const std::string& /*partition_id*/,
+                                 const std::string& /*task_name*/,
+                                 const Map& /*sampling_config*/) const {
+    return false;
+  }
+
+  /// The partition is gone: forgets what was kept for it.
+  virtual void clear_cache(const std::string& /*partition_id*/) {}
+};
+
+/// Samplers by name. Not thread-safe.
+class SamplerRegistry {
+ public:
+  /// Makes a sampler from its arguments, whose keys are str. Throws Error(kInvalidArgument).
+  using Factory = std::function<std::unique_ptr<Sampler>(const Map& arguments)>;
+
+  /// Upstream's, by upstream's names: SequentialSampler, GRPOGroupNSampler(n_samples_per_prompt=1),
+  /// RankAwareSampler, SeqlenBalancedSampler(n_samples_per_prompt=1, dp_size=1).
+  static SamplerRegistry built_in();
+
+  /// A later one of the same name takes the place of the earlier.
+  void add(std::string name, Factory factory);
+  /// Throws Error(kInvalidArgument) for a name that is not there, and names those that are.
+  std::unique_ptr<Sampler> make(std::string_view name, const Map& arguments = {}) const;
+  /// In order of addition.
+  std::vector<std::string> names() const;
+
+ private:
+  std::vector<std::pair<std::string, Factory>> factories_;
+};
+
+}  // namespace tq

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "transfer_queue/sampler.h"
+
+namespace tq::cli {
+
+/// The sampler that `--sampler NAME[,ARGUMENT=NUMBER]...` asks for. Throws Error(kInvalidArgument).
+std::unique_ptr<Sampler> make_sampler(const std::string& text);
+
+}  // namespace tq::cli

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "transfer_queue/sampler.h"
+
+namespace tq::controller {
+
+/// The samplers of one controller: its own, and those that clients chose by name.
+class Samplers {
+ public:
+  /// Upstream's default sampler where none is given.
+  Samplers(SamplerRegistry registry, std::unique_ptr<Sampler> own, size_t chosen_max);
+
+  /// The one for a request: what its extension names under "sampler", made with the arguments under
+  /// "sampler_arguments", else the controller's own. The same name and arguments give the same
+  /// sampler, with the batches that it keeps. Throws Error for what is none.
+  Sampler& choose(const Value& body);
+  void clear_cache(const std::string& partition_id);
+
+ private:
+  const SamplerRegistry registry_;
+  const std::unique_ptr<Sampler> own_;
+  const size_t chosen_max_;
+  std::map<std::string, std::unique_ptr<Sampler>> chosen_;  // by name and encoded arguments
+};
+
+}  // namespace tq::controller

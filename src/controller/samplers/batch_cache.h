@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "controller/samplers/arguments.h"
+#include "transfer_queue/sampler.h"
+
+namespace tq::controller {
+
+/// Whose batch: as upstream's `_states[partition_id][task_name][dp_rank][batch_index]`. Upstream's
+/// samplers take the partition and the task from sampling_config too, where they are "" unless the
+/// client says them.
+struct BatchKey {
+  std::string partition_id;
+  std::string task_name;
+  int64_t dp_rank;
+  std::optional<int64_t> batch_index;
+
+  auto operator<=>(const BatchKey&) const = default;
+};
+
+/// The batches that a sampler keeps, so that all who share a rank and a batch index get the same.
+class BatchCache {
+ public:
+  const Sample* find(const BatchKey& key) const;
+  /// `of_partition` is the partition that the samples are of, whatever the key says.
+  void keep(BatchKey key, Sample sample, std::string of_partition);
+  void clear(const std::string& partition_id);
+
+ private:
+  struct Kept {
+    Sample sample;
+    std::string of_partition;
+  };
+  std::map<BatchKey, Kept> kept_;
+};
+
+/// A sampler whose batches are kept by rank and batch index.
+class CachingSampler : public Sampler {
+ public:
+  bool has_cached_result(const std::string& partition_id, const std::string& task_name,
+                         const Map& sampling_config) const override;
+  void clear_cache(const std::string& partition_id) override { cache_.clear(partition_id); }
+
+ protected:
+  explicit CachingSampler(std::string name) : name_(std::move(name)) {}
+  Arguments arguments(const Map& sampling_config) const {
+    return {name_ + ": sampling_config", sampling_config};
+  }
+  /// Nothing when the client names no rank.
+  static std::optional<BatchKey> key_of(const Arguments& arguments);
+
+  BatchCache cache_;
+
+ private:
+  const std::string name_;
+};
+
+}  // namespace tq::controller
