@@ -47,6 +47,36 @@ struct ClientOptions {
   bool ignore_missing = false;
 };
 
+/// How get_meta finds samples (Python: mode).
+enum class GetMetaMode {
+  kFetch,       // ready ones that the task has not had; the sampler chooses; they are consumed then
+  kInsert,      // new ones
+  kForceFetch,  // all of the partition, whatever is produced or consumed; any number is asked for
+};
+
+struct GetMetaOptions {
+  GetMetaMode mode = GetMetaMode::kFetch;
+  std::string task_name;  // in mode fetch: who consumes
+  Map sampling_config;    // in mode fetch: the sampler's keyword arguments, e.g. dp_rank
+  /// In mode fetch: the sampler for this request in place of the controller's own, by name and with
+  /// its arguments (transfer_queue/sampler.h). Needs a C++ controller.
+  std::string sampler;
+  Map sampler_arguments;
+};
+
+/// What a task has consumed of a partition.
+struct ConsumptionStatus {
+  std::vector<int64_t> global_indexes;  // ascending; empty where there is no such partition
+  std::vector<int8_t> consumed;         // 1 or 0, one a sample
+};
+
+/// Which fields of a partition's samples are produced.
+struct ProductionStatus {
+  std::vector<int64_t> global_indexes;  // ascending; empty where there is no such partition
+  size_t fields = 0;                    // in the order in which the partition got to know them
+  std::vector<int8_t> produced;         // 1 or 0; row-major [samples, fields]
+};
+
 /// A client of a controller and its storage units, C++ or Python nodes alike. Many threads may
 /// share one: calls do not wait for each other, for every call takes sockets of its own from a
 /// pool. All calls block until they are done or a deadline has passed, and throw tq::Error:
@@ -71,6 +101,26 @@ class TransferQueueClient {
   const ClientOptions& options() const noexcept;
   const Nodes& nodes() const noexcept;
 
+  /// Metadata of `batch_size` samples with these fields. In mode fetch too few ready samples are
+  /// waited for at the controller (5 s unless it was started otherwise), then it is kTimeout; a
+  /// controller in polling mode gives empty metadata at once.
+  BatchMeta get_meta(const std::vector<std::string>& data_fields, size_t batch_size,
+                     const std::string& partition_id, const GetMetaOptions& options = {});
+  ConsumptionStatus get_consumption_status(const std::string& task_name,
+                                           const std::string& partition_id);
+  /// Whether the task has consumed every sample; false for a partition that is empty or not there.
+  bool check_consumption_status(const std::string& task_name, const std::string& partition_id);
+  ProductionStatus get_production_status(const std::vector<std::string>& data_fields,
+                                         const std::string& partition_id);
+  /// Whether these fields of every sample are produced; false for a partition that is not there, or
+  /// a field that it does not know.
+  bool check_production_status(const std::vector<std::string>& data_fields,
+                               const std::string& partition_id);
+  /// What the task consumed may be fetched again; of all tasks when none is named. A partition that
+  /// is not there has nothing to reset.
+  void reset_consumption(const std::string& partition_id,
+                         const std::optional<std::string>& task_name = std::nullopt);
+
   /// Metadata of keys; with `create`, unknown keys and the partition are registered. Without it,
   /// unknown keys are left out.
   BatchMeta kv_retrieve_meta(const std::vector<std::string>& keys, const std::string& partition_id,
@@ -85,6 +135,8 @@ class TransferQueueClient {
   /// Stores row i of each column under meta.global_indexes[i] at its unit, then reports it to the
   /// controller. Rows of one partition. Throws PartialPutError when units failed: it has the rows.
   void put(const Batch& data, const BatchMeta& meta);
+  /// The same of new samples, which it registers first; returns their metadata.
+  BatchMeta put(const Batch& data, const std::string& partition_id);
   /// The rows of the fields in the order of meta.global_indexes.
   Batch get_data(const BatchMeta& meta, const std::vector<std::string>& fields,
                  GetForm form = GetForm::kContiguous);

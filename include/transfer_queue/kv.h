@@ -4,6 +4,7 @@
 #include <functional>
 #include <future>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,14 +17,26 @@
 /// these functions throw and name them, unless ClientOptions::ignore_missing says otherwise.
 namespace tq {
 
-/// What a put stored: upstream's KVBatchMeta.
+/// What a put stored: upstream's KVBatchMeta. A plain value; the operations give new ones, and
+/// throw Error(kInvalidArgument) where upstream's raise.
 struct KVBatchMeta {
   std::vector<std::string> keys;
   std::vector<Value> tags;  // a Map for each key
   std::string partition_id;
   std::vector<std::string> fields;  // all that the keys have now, sorted
+  Map extra_info = {};              // of the whole batch, for its users; keys are str
 
   size_t size() const noexcept { return keys.size(); }
+  /// These keys in this order, each once. Throws Error(kNotFound) for one that is not there.
+  KVBatchMeta select_keys(const std::vector<std::string>& wanted) const;
+  /// The keys in another order: each position once.
+  KVBatchMeta reorder(std::span<const size_t> positions) const;
+  /// Parts of equal sizes, the first ones one larger where they cannot be equal, some empty where
+  /// there are more parts than keys.
+  std::vector<KVBatchMeta> chunk(size_t chunks) const;
+  /// One after the other; empty ones are left out. All must be of one partition and have the same
+  /// fields; no key may come twice, and extra_info of the same key must be equal.
+  static KVBatchMeta concat(std::span<const KVBatchMeta> parts);
 };
 
 /// partition -> key -> tags (a Map).

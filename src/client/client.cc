@@ -6,20 +6,16 @@
 #include <random>
 #include <unordered_map>
 
-#include "client/async_threads.h"
-#include "client/controller_client.h"
+#include "client/client_impl.h"
 #include "manager/put_message.h"
-#include "manager/storage_manager.h"
 
 namespace tq {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-std::string drawn_id() { return fmt::format("TQ_CLIENT_{:08x}", std::random_device{}()); }
-
 ClientOptions with_id(ClientOptions options) {
-  if (options.client_id.empty()) options.client_id = drawn_id();
+  if (options.client_id.empty()) {
+    options.client_id = fmt::format("TQ_CLIENT_{:08x}", std::random_device{}());
+  }
   return options;
 }
 
@@ -86,50 +82,39 @@ Batch contiguous_columns(const Batch& batch) {
 
 }  // namespace
 
-struct TransferQueueClient::Impl {
-  Impl(Nodes nodes_in, ClientOptions options_in)
-      : nodes(std::move(nodes_in)),
-        options(with_id(std::move(options_in))),
-        // Units of 0.1.11 serve only identities that begin so.
-        pool(fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id, std::random_device{}())),
-        controller(nodes.controller, pool, options.client_id),
-        storage(nodes.storage_units, pool, options.client_id) {}
+TransferQueueClient::Impl::Impl(Nodes nodes_in, ClientOptions options_in)
+    : nodes(std::move(nodes_in)),
+      options(with_id(std::move(options_in))),
+      // Units of 0.1.11 serve only identities that begin so.
+      pool(fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id, std::random_device{}())),
+      controller(nodes.controller, pool, options.client_id),
+      storage(nodes.storage_units, pool, options.client_id) {}
 
-  manager::Deadline deadline() const { return Clock::now() + options.deadline; }
-
-  // The rows are stored already: whatever goes wrong now must say so.
-  void notify(const wire::NotifyDataUpdate& message, manager::Deadline until) {
-    std::string reason;
-    ErrorCode code = ErrorCode::kInvalidArgument;
-    try {
-      const auto ack =
-          controller.ask<wire::NotifyDataUpdateAck>(message, until, controller.notify_socket());
-      if (ack.success) return;
-      reason = ack.message.value_or(
-          "it does not say why; is the partition there, and have the fields the dtype of earlier "
-          "rows?");
-    } catch (const Error& error) {
-      code = error.code();
-      reason = error.what();
-    }
-    throw Error(code,
-                fmt::format("the rows of partition '{}' are stored, but the controller did not "
-                            "take the whole report of them: {}",
-                            message.partition_id.value_or(""), reason));
+// The rows are stored already: whatever goes wrong now must say so.
+void TransferQueueClient::Impl::notify(const wire::NotifyDataUpdate& message,
+                                       manager::Deadline until) {
+  std::string reason;
+  ErrorCode code = ErrorCode::kInvalidArgument;
+  try {
+    const auto ack =
+        controller.ask<wire::NotifyDataUpdateAck>(message, until, controller.notify_socket());
+    if (ack.success) return;
+    reason = ack.message.value_or(
+        "it does not say why; is the partition there, and have the fields the dtype of earlier "
+        "rows?");
+  } catch (const Error& error) {
+    code = error.code();
+    reason = error.what();
   }
-
-  const Nodes nodes;
-  const ClientOptions options;
-  manager::ConnectionPool pool;
-  client::ControllerClient controller;
-  manager::StorageManager storage;
-  client::AsyncThreads threads;  // last: what runs on them uses all of the above
-};
+  throw Error(code, fmt::format("the rows of partition '{}' are stored, but the controller did not "
+                                "take the whole report of them: {}",
+                                message.partition_id.value_or(""), reason));
+}
 
 TransferQueueClient::TransferQueueClient(Nodes nodes, ClientOptions options) {
   require_units(nodes);
   impl_ = std::make_unique<Impl>(std::move(nodes), std::move(options));
-  impl_->controller.handshake(Clock::now() +
+  impl_->controller.handshake(std::chrono::steady_clock::now() +
                               std::min(impl_->options.deadline, manager::kFirstContactMax));
 }
 
@@ -177,6 +162,17 @@ void TransferQueueClient::put(const Batch& data, const BatchMeta& meta) {
   notify.global_indexes = meta.global_indexes;
   notify.field_schema = manager::field_schema(data, meta.global_indexes);
   impl_->notify(notify, deadline);
+}
+
+BatchMeta TransferQueueClient::put(const Batch& data, const std::string& partition_id) {
+  std::vector<std::string> fields;
+  for (const auto& [name, column] : data.columns()) fields.push_back(name);
+  const size_t rows = data.empty() ? 0 : data.size();
+  GetMetaOptions insert;
+  insert.mode = GetMetaMode::kInsert;
+  BatchMeta meta = rows == 0 ? BatchMeta{} : get_meta(fields, rows, partition_id, insert);
+  put(data, meta);
+  return meta.with_data_fields(data);
 }
 
 Batch TransferQueueClient::get_data(const BatchMeta& meta, const std::vector<std::string>& fields,

@@ -81,6 +81,14 @@ std::string ControllerClient::ask_python_version(manager::Deadline deadline) {
   return wire::unpack_body<wire::ProductionResponse>(reply.body, wire::Limits{}).partition_id;
 }
 
+void ControllerClient::require_ours(const SamplerChoice& sampler) const {
+  if (is_ours_) return;
+  throw Error(
+      ErrorCode::kUnsupported,
+      fmt::format("{} is a Python node, which takes no sampler by request; start it with {}",
+                  manager::describe(controller_, "request_handle_socket"), sampler.name));
+}
+
 wire::Envelope ControllerClient::exchange(manager::Outgoing request, manager::Deadline deadline) {
   std::vector<manager::Outgoing> requests;
   requests.push_back(std::move(request));

@@ -13,6 +13,13 @@
 
 namespace tq::client {
 
+/// The sampler that a fetch asks for in place of the controller's own; none while the name is
+/// empty.
+struct SamplerChoice {
+  std::string name;
+  Map arguments;
+};
+
 /// Typed requests to the controller, ours or Python's of any release. Blocks until the deadline at
 /// most; thread-safe.
 class ControllerClient {
@@ -30,6 +37,17 @@ class ControllerClient {
     return wire::unpack_body<ReplyMessage>(reply.body, wire::Limits{});
   }
 
+  /// The same with a sampler. Throws Error(kUnsupported) where the controller takes none by
+  /// request.
+  template <class ReplyMessage, class RequestMessage>
+  ReplyMessage ask_with(const RequestMessage& request, const SamplerChoice& sampler,
+                        manager::Deadline deadline) {
+    if (!sampler.name.empty()) require_ours(sampler);
+    wire::Envelope reply =
+        ask_for<ReplyMessage>(request, deadline, "request_handle_socket", &sampler);
+    return wire::unpack_body<ReplyMessage>(reply.body, wire::Limits{});
+  }
+
   /// To be called first: joins, and learns whether the controller is one of ours.
   void handshake(manager::Deadline deadline);
   /// Where it takes NOTIFY_DATA_UPDATE: Python's up to 0.1.7 have a socket for it alone.
@@ -42,8 +60,12 @@ class ControllerClient {
   /// A reply of that type, not unpacked.
   template <class ReplyMessage, class RequestMessage>
   wire::Envelope ask_for(const RequestMessage& request, manager::Deadline deadline,
-                         const char* socket_name) {
-    const wire::Extension extension{wire::Extension::kVersion, manager::new_request_id(), ""};
+                         const char* socket_name, const SamplerChoice* sampler = nullptr) {
+    wire::Extension extension{wire::Extension::kVersion, manager::new_request_id(), ""};
+    if (sampler != nullptr && !sampler->name.empty()) {
+      extension.sampler = sampler->name;
+      extension.sampler_arguments = sampler->arguments;
+    }
     wire::Envelope reply = exchange(
         {&controller_, socket_name, wire::pack_request(id_, controller_.id, request, extension),
          extension.request_id, RequestMessage::kType.data()},
@@ -55,6 +77,7 @@ class ControllerClient {
   wire::Envelope exchange(manager::Outgoing request, manager::Deadline deadline);
   void check_type(const wire::Envelope& reply, std::string_view request_type,
                   std::string_view wanted, const char* socket_name) const;
+  void require_ours(const SamplerChoice& sampler) const;
   std::string ask_python_version(manager::Deadline deadline);
 
   const ServerInfo& controller_;

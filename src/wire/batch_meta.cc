@@ -139,7 +139,7 @@ std::string pickle_batch_meta(const BatchMeta& meta) {
   write_partition_ids(w, meta);
   write_schema(w, meta);
   write_int8_array(w, meta.production_status);
-  w.empty_dict();  // extra_info
+  w.value(Value(meta.extra_info));
   write_dicts(w, meta.custom_meta);
   write_dicts(w, meta.custom_backend_meta);
   w.integer(static_cast<int64_t>(meta.global_indexes.size()));

@@ -132,6 +132,7 @@ BatchMeta read_batch_meta(const Value& v, const Limits& limits) {
     unpack_field(name, path, limits, text);
     meta.field_schema.emplace_back(text, read_field(field, path, limits));
   }
+  meta.extra_info = entries_of(slots[kExtraInfo], path, limits);
   meta.production_status = read_status(slots[kProductionStatus]);
   meta.custom_meta = read_dicts(slots[kCustomMeta], limits);
   meta.custom_backend_meta = read_dicts(slots[kCustomBackendMeta], limits);

@@ -68,6 +68,7 @@ KVBatchMeta meta_from(const Json& json) {
   for (const Json& tag : json.at("tags")) meta.tags.push_back(from_canonical(tag));
   meta.partition_id = json.at("partition_id");
   meta.fields = json.at("fields").get<std::vector<std::string>>();
+  if (json.contains("extra_info")) meta.extra_info = *tag_from(json.at("extra_info"));
   return meta;
 }
 
@@ -77,7 +78,8 @@ Json json_of(const KVBatchMeta& meta) {
   return {{"keys", meta.keys},
           {"tags", std::move(tags)},
           {"partition_id", meta.partition_id},
-          {"fields", meta.fields}};
+          {"fields", meta.fields},
+          {"extra_info", canonical(Value(meta.extra_info))}};
 }
 
 Json json_of(const KVListing& listing) {

@@ -18,7 +18,9 @@
 #include <thread>
 
 #include "interop/client_json.h"
+#include "support/canonical.h"
 #include "support/from_canonical.h"
+#include "wire/batch_meta.h"
 
 namespace tq::test {
 namespace {
@@ -44,6 +46,13 @@ class Driver {
   Json clear(const Json& c);
   Json look_up(const Json& c);
   Json put_rows(const Json& c);
+  Json get_meta(const Json& c);
+  Json put_new(const Json& c);
+  Json consumption(const Json& c);
+  Json production(const Json& c);
+  Json reset(const Json& c);
+  Json meta(const Json& c);
+  Json kv_meta(const Json& c);
   Json set_tags(const Json& c);
   Json clear_partition(const Json& c);
   Json partitions(const Json&);
@@ -227,6 +236,98 @@ Json Driver::put_rows(const Json& c) {
   return nullptr;
 }
 
+Json Driver::get_meta(const Json& c) {
+  GetMetaOptions options;
+  const std::string mode = c.value("mode", "fetch");
+  if (mode == "insert") options.mode = GetMetaMode::kInsert;
+  if (mode == "force_fetch") options.mode = GetMetaMode::kForceFetch;
+  options.task_name = c.value("task", "");
+  options.sampling_config = *tag_from(c.value("sampling_config", Json::object()));
+  options.sampler = c.value("sampler", "");
+  options.sampler_arguments = *tag_from(c.value("sampler_arguments", Json::object()));
+  const BatchMeta meta =
+      client_->get_meta(names(c, "fields"), c.at("batch_size"), c.at("partition"), options);
+  return {{"global_indexes", meta.global_indexes},
+          {"production_status", meta.production_status},
+          {"ready", meta.is_ready()}};
+}
+
+// A put of new samples by partition.
+Json Driver::put_new(const Json& c) {
+  return client_->put(batch_from(c.at("columns")), c.at("partition").get<std::string>())
+      .global_indexes;
+}
+
+Json Driver::consumption(const Json& c) {
+  const std::string task = c.at("task");
+  const std::string partition = c.at("partition");
+  const ConsumptionStatus status = client_->get_consumption_status(task, partition);
+  return {{"global_indexes", status.global_indexes},
+          {"consumed", status.consumed},
+          {"all", client_->check_consumption_status(task, partition)}};
+}
+
+Json Driver::production(const Json& c) {
+  const std::string partition = c.at("partition");
+  const ProductionStatus status = client_->get_production_status(names(c, "fields"), partition);
+  return {{"global_indexes", status.global_indexes},
+          {"fields", status.fields},
+          {"produced", status.produced},
+          {"all", client_->check_production_status(names(c, "fields"), partition)}};
+}
+
+Json Driver::reset(const Json& c) {
+  std::optional<std::string> task;
+  if (c.contains("task")) task = c.at("task").get<std::string>();
+  client_->reset_consumption(c.at("partition"), task);
+  return nullptr;
+}
+
+// An operation on BatchMetas, which come and go as pickles.
+Json Driver::meta(const Json& c) {
+  std::vector<BatchMeta> metas;
+  for (const Json& pickle : c.at("metas")) {
+    metas.push_back(wire::read_batch_meta(
+        Value(Opaque{1, Slice::own(from_base64(pickle.get<std::string>()))}), wire::Limits{}));
+  }
+  const std::string op = c.at("op");
+  const auto positions = c.value("positions", std::vector<size_t>());
+  std::vector<BatchMeta> result;
+  if (op == "copy") result = {metas.at(0)};
+  if (op == "select_samples") result = {metas.at(0).select_samples(positions)};
+  if (op == "select_fields") result = {metas.at(0).select_fields(names(c, "names"))};
+  if (op == "reorder") result = {metas.at(0).reorder(positions)};
+  if (op == "chunk") result = metas.at(0).chunk(c.at("chunks"));
+  if (op == "chunk_by_partition") result = metas.at(0).chunk_by_partition();
+  if (op == "union") result = {metas.at(0).merged_with(metas.at(1))};
+  if (op == "concat") result = {BatchMeta::concat(metas, c.value("validate", true))};
+  if (op == "add_fields") result = {metas.at(0).with_data_fields(batch_from(c.at("columns")))};
+  if (op == "update_custom_meta") {
+    std::vector<Map> entries;
+    for (const Json& tag : c.at("tags")) entries.push_back(*tag_from(tag));
+    result = {metas.at(0).with_custom_meta(entries)};
+  }
+  Json pickles = Json::array();
+  for (const BatchMeta& one : result) pickles.push_back(base64(wire::pickle_batch_meta(one)));
+  return pickles;
+}
+
+Json Driver::kv_meta(const Json& c) {
+  std::vector<KVBatchMeta> metas;
+  for (const Json& json : c.at("metas")) metas.push_back(meta_from(json));
+  const std::string op = c.at("op");
+  std::vector<KVBatchMeta> result;
+  if (op == "select_keys") result = {metas.at(0).select_keys(names(c, "names"))};
+  if (op == "reorder") {
+    result = {metas.at(0).reorder(c.at("positions").get<std::vector<size_t>>())};
+  }
+  if (op == "chunk") result = metas.at(0).chunk(c.at("chunks"));
+  if (op == "concat") result = {KVBatchMeta::concat(metas)};
+  Json json = Json::array();
+  for (const KVBatchMeta& one : result) json.push_back(json_of(one));
+  return json;
+}
+
 // set_custom_meta over the metadata of several partitions: [[partition, index, tag], ...].
 Json Driver::set_tags(const Json& c) {
   BatchMeta meta;
@@ -311,6 +412,13 @@ const std::map<std::string, Driver::Command>& Driver::commands() {
       {"clear", &Driver::clear},
       {"look_up", &Driver::look_up},
       {"put_rows", &Driver::put_rows},
+      {"get_meta", &Driver::get_meta},
+      {"put_new", &Driver::put_new},
+      {"consumption", &Driver::consumption},
+      {"production", &Driver::production},
+      {"reset", &Driver::reset},
+      {"meta", &Driver::meta},
+      {"kv_meta", &Driver::kv_meta},
       {"set_tags", &Driver::set_tags},
       {"clear_partition", &Driver::clear_partition},
       {"partitions", &Driver::partitions},

@@ -11,10 +11,6 @@
 #include "wire/pickle_reader.h"
 
 namespace tq::test {
-namespace {
-
-using namespace tq::wire;
-
 std::string base64(std::string_view bytes) {
   static constexpr char kDigits[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -31,6 +27,10 @@ std::string base64(std::string_view bytes) {
   }
   return text;
 }
+
+namespace {
+
+using namespace tq::wire;
 
 Json shape_json(const Shape& shape) {
   Json json = Json::array();

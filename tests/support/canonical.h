@@ -2,12 +2,16 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
 
 #include "wire/decode.h"
 
 namespace tq::test {
 
 using Json = nlohmann::ordered_json;
+
+std::string base64(std::string_view bytes);
 
 /// The canonical JSON of a decoded value, in the form of tests/peer/canonical.py, which says what
 /// Python decoded. Pickled objects are read by the project's own reader; a name that it does not

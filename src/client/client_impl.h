@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+
+#include "client/async_threads.h"
+#include "client/controller_client.h"
+#include "manager/storage_manager.h"
+#include "transfer_queue/client.h"
+
+namespace tq {
+
+struct TransferQueueClient::Impl {
+  Impl(Nodes nodes_in, ClientOptions options_in);
+
+  manager::Deadline deadline() const { return std::chrono::steady_clock::now() + options.deadline; }
+  /// Reports rows that are stored. Throws Error when the controller does not take the report.
+  void notify(const wire::NotifyDataUpdate& message, manager::Deadline until);
+
+  const Nodes nodes;
+  const ClientOptions options;
+  manager::ConnectionPool pool;
+  client::ControllerClient controller;
+  manager::StorageManager storage;
+  client::AsyncThreads threads;  // last: what runs on them uses all of the above
+};
+
+}  // namespace tq
