@@ -70,10 +70,12 @@ def every_way_of_calling(world: World):
         x, text = numbers(), ["one", None, "три", {"n": [1.5]}]
         meta = world.cpp("put", via=via, keys=KEYS, partition=partition, columns=[["x", dense(x)], ["text", values(text)]],
                          tags=[{"n": n} for n in range(4)])
-        assert meta == {"keys": KEYS, "tags": [{"n": n} for n in range(4)], "partition_id": partition, "fields": ["text", "x"]}
+        assert meta == {"keys": KEYS, "tags": [{"n": n} for n in range(4)], "partition_id": partition, "fields": ["text", "x"],
+                        "extra_info": {}}
         one = world.cpp("put_one", via=via, key="e", partition=partition, fields=[["x", canonical(x[1])], ["note", "n"]],
                         tag={"s": "t"})
-        assert one == {"keys": ["e"], "tags": [{"s": "t"}], "partition_id": partition, "fields": ["note", "x"]}
+        assert one == {"keys": ["e"], "tags": [{"s": "t"}], "partition_id": partition, "fields": ["note", "x"],
+                       "extra_info": {}}
         got = world.cpp("get", via=via, keys=["d", "a"], partition=partition)
         assert rows_of(got["x"]) == canonical_rows(x[[3, 0]])
         assert plain(rows_of(got["text"])) == plain(canonical([text[3], text[0]]))
