@@ -65,6 +65,7 @@ Partition& State::find_or_create_partition(const std::string& partition_id,
   if (Partition* partition = partitions.find(partition_id)) return *partition;
   Partition& partition = partitions.create(partition_id);
   partition.pre_allocate(indexes.allocate(config.pre_alloc_samples, now));
+  listing_changed(partition_id);
   return partition;
 }
 
@@ -81,6 +82,15 @@ void State::changed(const std::string& partition_id) {
   if (std::find(changed_.begin(), changed_.end(), partition_id) == changed_.end()) {
     changed_.push_back(partition_id);
   }
+}
+
+void State::listing_changed(const std::string& partition_id) {
+  changed(listing_topic(partition_id));
+}
+
+// A partition may have such a name: whoever waits for it is then looked at once more than needed.
+std::string State::listing_topic(const std::string& partition_id) {
+  return "listing of " + partition_id;
 }
 
 }  // namespace tq::controller

@@ -43,6 +43,10 @@ class State {
 
   /// Notes that a fetch which waits for this partition may go on.
   void changed(const std::string& partition_id);
+  /// Notes that those who watch the partition's listing may have something to hear.
+  void listing_changed(const std::string& partition_id);
+  /// What a request that waits for a change of the listing waits for.
+  static std::string listing_topic(const std::string& partition_id);
   std::vector<std::string> take_changed() { return std::exchange(changed_, {}); }
 
  private:

@@ -245,6 +245,7 @@ Json Driver::get_meta(const Json& c) {
   options.sampling_config = *tag_from(c.value("sampling_config", Json::object()));
   options.sampler = c.value("sampler", "");
   options.sampler_arguments = *tag_from(c.value("sampler_arguments", Json::object()));
+  if (c.contains("wait_ms")) options.wait = std::chrono::milliseconds(c.at("wait_ms"));
   const BatchMeta meta =
       client_->get_meta(names(c, "fields"), c.at("batch_size"), c.at("partition"), options);
   return {{"global_indexes", meta.global_indexes},
