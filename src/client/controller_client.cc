@@ -16,6 +16,7 @@ namespace {
 ErrorCode code_of(const std::string& message) {
   if (message.find("TimeoutError") != std::string::npos) return ErrorCode::kTimeout;
   if (message.find("NotImplementedError") != std::string::npos) return ErrorCode::kUnsupported;
+  if (message.find("ConnectionError") != std::string::npos) return ErrorCode::kUnavailable;
   return ErrorCode::kInvalidArgument;
 }
 

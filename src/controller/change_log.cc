@@ -59,7 +59,7 @@ void ChangeLog::forget(int64_t index) {
   nodes_[at].newer = free_;
   free_ = at;
   if (!node_of_index_.empty()) return;
-  nodes_ = {};  // a partition whose samples are all cleared keeps nothing
+  nodes_ = std::vector<Node>();  // a partition whose samples are all cleared keeps nothing
   free_ = kNone;
 }
 

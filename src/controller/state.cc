@@ -18,6 +18,9 @@ std::chrono::nanoseconds to_duration(double seconds) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(bounded);
 }
 
+// A partition may have such a name: whoever waits for it is then looked at once more than needed.
+std::string listing_topic(const std::string& partition_id) { return "listing of " + partition_id; }
+
 std::string id_or_fresh(const std::string& id) {
   return id.empty() ? fmt::format("TQ_CONTROLLER_{:08x}", std::random_device{}()) : id;
 }
@@ -85,12 +88,12 @@ void State::changed(const std::string& partition_id) {
 }
 
 void State::listing_changed(const std::string& partition_id) {
-  changed(listing_topic(partition_id));
+  if (listings_are_watched_) changed(listing_topic(partition_id));
 }
 
-// A partition may have such a name: whoever waits for it is then looked at once more than needed.
-std::string State::listing_topic(const std::string& partition_id) {
-  return "listing of " + partition_id;
+std::string State::wait_for_listing(const std::string& partition_id) {
+  listings_are_watched_ = true;
+  return listing_topic(partition_id);
 }
 
 }  // namespace tq::controller

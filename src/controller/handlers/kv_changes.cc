@@ -74,8 +74,9 @@ runtime::Outcome list_changes(State& state, const Call& call, const wire::KvList
   const runtime::TimePoint deadline =
       call.received_at + wait.value_or(std::chrono::milliseconds(0));
   const auto wait_or = [&](Changes changes) -> runtime::Outcome {
-    if (call.now < deadline)
-      return runtime::Wait{State::listing_topic(*message.partition_id), deadline};
+    if (call.now < deadline) {
+      return runtime::Wait{state.wait_for_listing(*message.partition_id), deadline};
+    }
     return answer(state, call, *message.partition_id, std::move(changes));
   };
   Partition* partition = state.partitions.find(*message.partition_id);
