@@ -79,7 +79,7 @@ def test_a_wait_ends_with_nothing_and_consumes_nothing(cluster):
 
 
 def test_a_python_controller_that_does_not_poll_waits_by_itself_and_then_is_asked_again(start):
-    patience = {"TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL": "0.2", "TQ_CONTROLLER_GET_METADATA_TIMEOUT": "0.1"}
+    patience = {"TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL": "1", "TQ_CONTROLLER_GET_METADATA_TIMEOUT": "1"}
     cluster = start(NEWEST, ("cpp",), env=patience)
     consumer, producer = CppClient().join(cluster), CppClient().join(cluster)
     assert consumer("get_meta", **fetch_of(1, 500))["global_indexes"] == []
