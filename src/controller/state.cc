@@ -18,6 +18,9 @@ std::chrono::nanoseconds to_duration(double seconds) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(bounded);
 }
 
+// A partition may have such a name: whoever waits for it is then looked at once more than needed.
+std::string listing_topic(const std::string& partition_id) { return "listing of " + partition_id; }
+
 std::string id_or_fresh(const std::string& id) {
   return id.empty() ? fmt::format("TQ_CONTROLLER_{:08x}", std::random_device{}()) : id;
 }
@@ -65,6 +68,7 @@ Partition& State::find_or_create_partition(const std::string& partition_id,
   if (Partition* partition = partitions.find(partition_id)) return *partition;
   Partition& partition = partitions.create(partition_id);
   partition.pre_allocate(indexes.allocate(config.pre_alloc_samples, now));
+  listing_changed(partition_id);
   return partition;
 }
 
@@ -81,6 +85,15 @@ void State::changed(const std::string& partition_id) {
   if (std::find(changed_.begin(), changed_.end(), partition_id) == changed_.end()) {
     changed_.push_back(partition_id);
   }
+}
+
+void State::listing_changed(const std::string& partition_id) {
+  if (listings_are_watched_) changed(listing_topic(partition_id));
+}
+
+std::string State::wait_for_listing(const std::string& partition_id) {
+  listings_are_watched_ = true;
+  return listing_topic(partition_id);
 }
 
 }  // namespace tq::controller

@@ -43,10 +43,15 @@ class State {
 
   /// Notes that a fetch which waits for this partition may go on.
   void changed(const std::string& partition_id);
+  /// Notes that those who watch the partition's listing may have something to hear.
+  void listing_changed(const std::string& partition_id);
+  /// The topic of a request that waits for a change of the listing.
+  std::string wait_for_listing(const std::string& partition_id);
   std::vector<std::string> take_changed() { return std::exchange(changed_, {}); }
 
  private:
   std::vector<std::string> changed_;
+  bool listings_are_watched_ = false;  // by anybody since the start
 };
 
 }  // namespace tq::controller

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "controller/batch.h"
+#include "controller/extension.h"
 #include "controller/handlers/handlers.h"
 
 namespace tq::controller {
@@ -16,6 +18,8 @@ struct Fetch {
   size_t batch_size;
   wire::Map sampling_config;
   Sampler& sampler;
+  runtime::TimePoint deadline;
+  bool ends_empty;  // at the deadline, where others end in an error
 };
 
 /// What a sampler sees of a partition.
@@ -69,8 +73,16 @@ Fetch checked(State& state, const Call& call, const wire::GetMeta& message) {
     fail(ErrorCode::kLimit, "body.batch_size is {}; the limit is {}", batch_size,
          state.config.limits.rows_max);
   }
-  return {message, batch_size, checked_sampling_config(message.sampling_config),
-          state.samplers.choose(call.request.body)};
+  const auto wait = wait_of(call.request.body, state.config.limits);
+  const bool polls = state.config.polling_mode;
+  const std::chrono::nanoseconds patience =
+      wait ? *wait : (polls ? std::chrono::nanoseconds(0) : state.fetch_patience());
+  return {message,
+          batch_size,
+          checked_sampling_config(message.sampling_config),
+          state.samplers.choose(call.request.body),
+          call.received_at + patience,
+          wait || polls};
 }
 
 // Takes back what a reply handed out that did not reach its peer.
@@ -98,15 +110,17 @@ void check_owned(const Partition& partition, const std::vector<int64_t>& indexes
   }
 }
 
-runtime::Reply serve(State& state, const Call& call, const Fetch& wanted, Partition& partition,
-                     Consumption& task, const ReadyIndexes& ready) {
+// Nothing when the sampler chose none, which in upstream's polling mode means: not yet.
+std::optional<runtime::Reply> serve(State& state, const Call& call, const Fetch& wanted,
+                                    Partition& partition, Consumption& task,
+                                    const ReadyIndexes& ready) {
   const View view(ready, partition);
   Sample sample = wanted.sampler.sample(
       {view, wanted.batch_size, partition.id(), *wanted.message.task_name, wanted.sampling_config});
   check_owned(partition, sample.sampled);
   check_owned(partition, sample.consumed);
   if (sample.sampled.empty()) {
-    if (state.config.polling_mode) return empty_batch(state, call);
+    if (wanted.ends_empty) return std::nullopt;
     fail(ErrorCode::kInternal, "the sampler chose none of {} ready samples; required {}",
          ready.count(), wanted.batch_size);
   }
@@ -133,21 +147,21 @@ runtime::Reply serve(State& state, const Call& call, const Fetch& wanted, Partit
 runtime::Outcome fetch(State& state, const Call& call, const wire::GetMeta& message) {
   const Fetch wanted = checked(state, call, message);
   size_t available = 0;
-  const runtime::TimePoint deadline = call.received_at + state.fetch_patience();
   if (Partition* partition = state.partitions.find(message.partition_id)) {
     Consumption& task = state.obtain_task(*partition, *message.task_name);
     const ReadyIndexes ready = partition->ready(*message.data_fields, task);
-    const bool kept = state.config.polling_mode &&
-                      wanted.sampler.has_cached_result(message.partition_id, *message.task_name,
-                                                       wanted.sampling_config);
+    const bool kept =
+        wanted.ends_empty && wanted.sampler.has_cached_result(
+                                 message.partition_id, *message.task_name, wanted.sampling_config);
     if (kept || ready.at_least(wanted.batch_size)) {
-      return serve(state, call, wanted, *partition, task, ready);
+      auto served = serve(state, call, wanted, *partition, task, ready);
+      if (served) return std::move(*served);
     }
-    if (call.now >= deadline) available = ready.count();
+    if (call.now >= wanted.deadline && !wanted.ends_empty) available = ready.count();
   }
-  if (state.config.polling_mode) return empty_batch(state, call);
-  if (call.now >= deadline) fail_timeout(call, wanted, available);
-  return runtime::Wait{message.partition_id, deadline};
+  if (call.now < wanted.deadline) return runtime::Wait{message.partition_id, wanted.deadline};
+  if (wanted.ends_empty) return empty_batch(state, call);
+  fail_timeout(call, wanted, available);
 }
 
 }  // namespace tq::controller
