@@ -136,7 +136,7 @@ def test_metadata_is_that_of_the_rows(cluster, partition, cpp_stream):
 
 def test_a_python_controller_that_does_not_poll_serves_an_epoch(start, partition, cpp_stream):
     """Its waiting holds up all its service and ends in an error; the stream goes on."""
-    waits = {"TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL": "0.1", "TQ_CONTROLLER_GET_METADATA_TIMEOUT": "0.1"}
+    waits = {"TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL": "1", "TQ_CONTROLLER_GET_METADATA_TIMEOUT": "0"}
     cluster = start(NEWEST, ("cpp", "cpp"), controller_args=RANK_AWARE, env={**PRE_ALLOCATED, **waits})
     stream = cpp_stream(cluster, task="t", dp_rank=0, check=True, workers=1, **OF_4)
     first = stream.client.start("next")
