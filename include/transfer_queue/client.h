@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ struct ClientOptions {
   /// Python's way where a key is unknown or a field is not ready: leave it out without a word. Off:
   /// an Error that names them.
   bool ignore_missing = false;
+  /// Once this is requested, calls that wait at the controller, and later ones, end with
+  /// kUnavailable, so that a thread in one can be joined; others end by their deadline.
+  std::stop_token stop;
 };
 
 /// How get_meta finds samples (Python: mode).

@@ -60,6 +60,9 @@ class Column {
   Value row(size_t i) const;
   /// Row i of a column of tensors. Requires i < size(); throws Error(kWrongType) for values.
   Tensor row_tensor(size_t i) const;
+  /// Rows begin to end - 1, of the same kind, sharing the payloads. Throws Error(kInvalidArgument)
+  /// unless begin <= end <= size().
+  Column slice(size_t begin, size_t end) const;
 
   /// Whether the rows are tensors of one dtype, so that they fit a jagged tensor.
   bool has_one_dtype() const;
@@ -92,6 +95,8 @@ class Batch {
   /// Throws Error(kNotFound) naming the columns that are there.
   const Column& at(std::string_view name) const;
   const Column* find(std::string_view name) const noexcept;
+  /// Rows begin to end - 1 of each column, as Column::slice gives them.
+  Batch slice(size_t begin, size_t end) const;
 
   bool empty() const noexcept { return columns_.empty(); }
   /// Rows; 0 without columns.

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <stop_token>
 
 #include "client/async_threads.h"
 #include "client/controller_client.h"
@@ -28,6 +30,8 @@ struct TransferQueueClient::Impl {
   const Nodes nodes;
   const ClientOptions options;
   runtime::Wakeup stopping;  // notified when the client ends: waiting calls give up
+  const std::stop_callback<std::function<void()>> on_stop{options.stop,
+                                                          [this] { stopping.notify(); }};
   manager::ConnectionPool pool;
   client::ControllerClient controller;
   manager::StorageManager storage;
