@@ -98,6 +98,14 @@ void Partition::reset_consumption(const std::optional<std::string>& task) {
 }
 
 ReadyIndexes Partition::ready(const wire::Names& fields, const Consumption& task) const {
+  return with_fields(fields, &task.consumed());
+}
+
+ReadyIndexes Partition::produced(const wire::Names& fields) const {
+  return with_fields(fields, nullptr);
+}
+
+ReadyIndexes Partition::with_fields(const wire::Names& fields, const IndexSet* consumed) const {
   std::vector<const IndexSet*> produced;
   produced.reserve(std::max<size_t>(fields.size(), 1));
   for (const std::string& name : fields) {
@@ -105,7 +113,7 @@ ReadyIndexes Partition::ready(const wire::Names& fields, const Consumption& task
     produced.push_back(position ? &fields_[*position].produced : &nothing_);
   }
   if (produced.empty()) produced.push_back(&active_);
-  return ReadyIndexes(std::move(produced), &task.consumed());
+  return ReadyIndexes(std::move(produced), consumed);
 }
 
 void Partition::assign_key(std::string_view key, int64_t index) {

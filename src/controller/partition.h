@@ -84,6 +84,8 @@ class Partition {
   /// Samples with all these fields that the task has not consumed. An unknown field: none; no
   /// field: all active ones. The view shows later changes and must not outlive the partition.
   ReadyIndexes ready(const wire::Names& fields, const Consumption& task) const;
+  /// The same, whoever has consumed them.
+  ReadyIndexes produced(const wire::Names& fields) const;
 
   // ---- what clients attach to samples ----
   const KeyTable& keys() const noexcept { return keys_; }
@@ -104,6 +106,7 @@ class Partition {
   const ChangeLog& changes(size_t removed_bytes_max);
 
  private:
+  ReadyIndexes with_fields(const wire::Names& fields, const IndexSet* consumed) const;
   Field& obtain_field(const std::string& name);
   void note_change(int64_t index);
   void note_removal(int64_t index);

@@ -27,10 +27,12 @@ const std::map<std::string, std::set<std::string>> kMayKnow = {
     {"runtime", {"wire", "zmtp"}},
     {"controller", {"wire", "runtime"}},
     {"storage", {"wire", "runtime"}},
+    {"nodes", {"runtime", "controller", "storage"}},
     {"manager", {"wire", "runtime", "zmtp"}},
     {"client", {"wire", "runtime", "manager"}},
     {"torch", {}},
-    {"cli", {"memory", "wire", "runtime", "controller", "storage", "manager", "client", "torch"}},
+    {"cli",
+     {"memory", "wire", "runtime", "controller", "storage", "nodes", "manager", "client", "torch"}},
 };
 
 std::vector<std::string> includes_of(const fs::path& file) {

@@ -28,6 +28,7 @@ struct BatchKey {
 class BatchCache {
  public:
   const Sample* find(const BatchKey& key) const;
+  bool contains(const BatchKey& key) const { return kept_.contains(key); }
   /// `of_partition` is the partition that the samples are of, whatever the key says.
   void keep(BatchKey key, Sample sample, std::string of_partition);
   void clear(const std::string& partition_id);
@@ -49,6 +50,7 @@ class CachingSampler : public Sampler {
 
  protected:
   explicit CachingSampler(std::string name) : name_(std::move(name)) {}
+  const std::string& name() const noexcept { return name_; }
   Arguments arguments(const Map& sampling_config) const {
     return {name_ + ": sampling_config", sampling_config};
   }
