@@ -32,6 +32,10 @@ class BatchCache {
   void keep(BatchKey key, Sample sample, std::string of_partition);
   void clear(const std::string& partition_id);
 
+  /// For checkpoints. from_value() throws Error for what is none of to_value().
+  Value to_value() const;
+  static BatchCache from_value(const Value& value);
+
  private:
   struct Kept {
     Sample sample;
@@ -46,6 +50,8 @@ class CachingSampler : public Sampler {
   bool has_cached_result(const std::string& partition_id, const std::string& task_name,
                          const Map& sampling_config) const override;
   void clear_cache(const std::string& partition_id) override { cache_.clear(partition_id); }
+  Value save_checkpoint() const override { return cache_.to_value(); }
+  void load_checkpoint(const Value& state) override { cache_ = BatchCache::from_value(state); }
 
  protected:
   explicit CachingSampler(std::string name) : name_(std::move(name)) {}
