@@ -10,18 +10,18 @@
 namespace tq {
 
 struct SaveCheckpointOptions {
-  /// What load_checkpoint() shall give back, e.g. {{"step", 10}}: str keys; values of nil, bool, int,
-  /// double, str, and lists and dicts of them.
+  /// What load_checkpoint() shall give back, e.g. {{"step", 10}}: str keys; values of nil, bool,
+  /// int, double, str, and lists and dicts of them.
   Map metadata;
   /// Of each of the two steps, the controller's and the units'.
   std::chrono::milliseconds deadline = TransferQueueClient::kCheckpointDeadline;
 };
 
 /// Saves everything that controller and storage units hold into a folder, in place of the
-/// checkpoint that is there (Python: save_checkpoint; each loads what the other saved). It is written
-/// to FOLDER.tmp and exchanged with FOLDER when it is whole and synced, so a crash at any point
-/// leaves the old one or the new one. Nodes go on serving meanwhile; each saves its state of the
-/// moment when it is asked, so nobody should change data during the call.
+/// checkpoint that is there (Python: save_checkpoint; each loads what the other saved). It is
+/// written to FOLDER.tmp and exchanged with FOLDER when it is whole and synced, so a crash at any
+/// point leaves the old one or the new one. Nodes go on serving meanwhile; each saves its state of
+/// the moment when it is asked, so nobody should change data during the call.
 ///
 /// This process and all nodes must see the folder under the same path, and the nodes must have a
 /// --checkpoint-root above it. Blocks. Throws Error naming the node and the reason; what was there

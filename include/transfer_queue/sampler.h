@@ -71,8 +71,8 @@ class Sampler {
   /// What a checkpoint is to have of this sampler: its kept batches as a Value of the user's own
   /// form, nil where nothing is kept.
   virtual Value save_checkpoint() const { return {}; }
-  /// Takes the place of what is kept: a value that save_checkpoint() of a sampler of this kind gave,
-  /// or nil. Throws Error, with nothing changed, for what is none.
+  /// Takes the place of what is kept: a value that save_checkpoint() of a sampler of this kind
+  /// gave, or nil. Throws Error, with nothing changed, for what is none.
   virtual void load_checkpoint(const Value& state) {
     if (state.is_nil()) return;
     throw Error(ErrorCode::kInvalidArgument,

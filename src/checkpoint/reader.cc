@@ -57,9 +57,9 @@ void Reader::refuse_foreign(std::string_view start) const {
                             "Python nodes, and put their rows into these with a client",
                             source_.name()));
   }
-  throw Error(ErrorCode::kDecode, fmt::format("{} is no checkpoint of TransferQueue nodes in C++{}",
-                                              source_.name(),
-                                              source_.size() == 0 ? ", it is empty" : ""));
+  throw Error(ErrorCode::kDecode,
+              fmt::format("{} is no checkpoint of TransferQueue nodes in C++{}", source_.name(),
+                          source_.size() == 0 ? ", it is empty" : ""));
 }
 
 std::optional<Section> Reader::next() {

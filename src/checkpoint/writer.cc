@@ -18,11 +18,11 @@ void check_readable(const OutMessage& value) {
   const wire::Limits limits;
   const size_t header_bytes = value.empty() ? 0 : value.pieces()[0].data.size;
   if (value.frames() <= limits.frames_max && header_bytes <= limits.header_bytes_max) return;
-  throw Error(ErrorCode::kLimit,
-              fmt::format("a value of {} buffers and {} bytes around them cannot be saved; the "
-                          "limits are {} and {}",
-                          value.frames(), header_bytes, limits.frames_max,
-                          limits.header_bytes_max));
+  throw Error(
+      ErrorCode::kLimit,
+      fmt::format("a value of {} buffers and {} bytes around them cannot be saved; the "
+                  "limits are {} and {}",
+                  value.frames(), header_bytes, limits.frames_max, limits.header_bytes_max));
 }
 
 }  // namespace

@@ -44,6 +44,11 @@ std::string advertised_host(const std::string& text) {
   return address.host;
 }
 
+checkpoint::RootPointer checkpoint_root(const std::string& folder) {
+  if (folder.empty()) return nullptr;
+  return std::make_shared<const checkpoint::Root>(folder);
+}
+
 }  // namespace
 
 void add_socket_options(CLI::App& command, NodeSettings& s) {
@@ -70,6 +75,12 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
       ->default_str("256MiB")
       ->type_name("BYTES")
       ->envname("TQ_KEEP_MEMORY");
+  command
+      .add_option("--checkpoint-root", s.checkpoint_root,
+                  "The folder below which clients may have this node save and load checkpoints; "
+                  "none are saved or loaded unless given")
+      ->type_name("DIR")
+      ->envname("TQ_CHECKPOINT_ROOT");
   command
       .add_option("--warn-seconds", s.heavy.seconds,
                   "Log a warning for a request that takes this long, for others wait meanwhile")
@@ -164,6 +175,7 @@ std::unique_ptr<runtime::Node> start_controller(const NodeSettings& s,
                                                 const runtime::NodeOptions& options) {
   controller::ControllerConfig config = s.controller;
   config.limits = options.limits;
+  config.checkpoint_root = checkpoint_root(s.checkpoint_root);
   const std::vector<std::string> sockets = {
       "handshake_socket", "request_handle_socket",
       "data_status_update_socket",  // where clients up to 0.1.7 send NOTIFY_DATA_UPDATE
@@ -177,6 +189,7 @@ std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,
                                              const runtime::NodeOptions& options) {
   storage::StorageConfig config = s.storage;
   config.limits = options.limits;
+  config.checkpoint_root = checkpoint_root(s.checkpoint_root);
   return std::make_unique<runtime::Node>(std::make_unique<storage::StorageUnit>(config),
                                          ServerInfo::kStorageRole,
                                          std::vector<std::string>{"put_get_socket"}, options);

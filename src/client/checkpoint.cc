@@ -105,9 +105,9 @@ void write_manifest(const fs::path& folder, const Receipts& receipts) {
     files.push_back(
         {{"path", path}, {"size_bytes", receipt.size_bytes}, {"checksum", receipt.checksum}});
   }
-  write_json(folder / kManifest, {{"format", kManifestFormat},
-                                  {"version", kManifestVersion},
-                                  {"files", std::move(files)}});
+  write_json(
+      folder / kManifest,
+      {{"format", kManifestFormat}, {"version", kManifestVersion}, {"files", std::move(files)}});
 }
 
 const Json& entry(const Json& json, const char* key, const fs::path& file) {
@@ -121,8 +121,8 @@ T text_or_number(const Json& json, const char* key, const fs::path& file) {
   const Json& found = entry(json, key, file);
   constexpr bool kText = std::is_same_v<T, std::string>;
   if (kText ? found.is_string() : found.is_number_integer()) return found.get<T>();
-  throw Error(ErrorCode::kDecode, fmt::format("{}: '{}' is no {}", file.string(), key,
-                                              kText ? "str" : "int"));
+  throw Error(ErrorCode::kDecode,
+              fmt::format("{}: '{}' is no {}", file.string(), key, kText ? "str" : "int"));
 }
 
 // path -> checksum; nothing where a Python client saved, which writes no manifest.
@@ -132,9 +132,9 @@ std::optional<std::map<std::string, std::string>> read_manifest(const fs::path& 
   const Json json = read_json(file);
   if (text_or_number<std::string>(json, "format", file) != kManifestFormat ||
       text_or_number<int64_t>(json, "version", file) != kManifestVersion) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("{} is of a later release; load the checkpoint with that one",
-                            file.string()));
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("{} is of a later release; load the checkpoint with that one", file.string()));
   }
   std::map<std::string, std::string> checksums;
   for (const Json& listed : entry(json, "files", file)) {
@@ -160,12 +160,13 @@ std::optional<std::map<std::string, std::string>> read_manifest(const fs::path& 
 class CheckpointFolder {
  public:
   CheckpointFolder(TransferQueueClient& client, fs::path folder, std::chrono::milliseconds deadline)
-      : impl_(client.impl()), folder_(std::move(folder)), deadline_(deadline) {}
+      : impl_(client.impl()),
+        folder_(std::move(folder)),
+        deadline_(deadline.count() > 0 ? deadline : TransferQueueClient::kCheckpointDeadline) {}
 
   void save_controller(const fs::path& file) {
-    const wire::Envelope reply =
-        impl_.controller.ask_about_checkpoint<wire::SaveControllerCheckpointResponse>(
-            wire::SaveControllerCheckpoint{file.string()}, {}, in(deadline_));
+    const wire::Envelope reply = impl_.controller.ask_for<wire::SaveControllerCheckpointResponse>(
+        wire::SaveControllerCheckpoint{file.string()}, how({}));
     note(file.filename(), CheckpointReceipt::of(reply.body));
   }
 
@@ -193,8 +194,8 @@ class CheckpointFolder {
   void load_controller(const fs::path& file) {
     wire::CheckpointOrder order;
     order.files.push_back({file.string(), 0, checksum_of(file.filename())});
-    impl_.controller.ask_about_checkpoint<wire::LoadControllerCheckpointResponse>(
-        wire::LoadControllerCheckpoint{file.string()}, order.to_value(), in(deadline_));
+    impl_.controller.ask_for<wire::LoadControllerCheckpointResponse>(
+        wire::LoadControllerCheckpoint{file.string()}, how(order.to_extension()));
   }
 
   manager::StorageManager::PreparedLoad prepare_units() {
@@ -227,6 +228,12 @@ class CheckpointFolder {
   }
 
  private:
+  client::Ask how(Map extension) const {
+    client::Ask ask{in(deadline_)};
+    ask.extension = std::move(extension);
+    ask.reach_within = manager::kReachWithin;
+    return ask;
+  }
   void note(const std::string& name, const std::optional<CheckpointReceipt>& receipt) {
     if (receipt) receipts_.emplace_back(name, *receipt);
   }
@@ -298,9 +305,8 @@ Map load_checkpoint(TransferQueueClient& client, const fs::path& folder,
   // A client died between the two renames of a save.
   if (!fs::exists(source) && fs::exists(old)) rename_folder(old, source);
   if (!fs::exists(source / kMetadata)) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("{} is no checkpoint: there is no {} in it", source.string(),
-                            kMetadata));
+    throw Error(ErrorCode::kNotFound, fmt::format("{} is no checkpoint: there is no {} in it",
+                                                  source.string(), kMetadata));
   }
   const Json metadata = read_json(source / kMetadata);
   CheckpointFolder checkpoint(client, source, deadline);
@@ -318,7 +324,8 @@ Map load_checkpoint(TransferQueueClient& client, const fs::path& folder,
   } else {
     checkpoint.load_controller(source / kController);
   }
-  Value user = client::from_json(metadata.is_object() ? metadata.value("user_metadata", Json()) : Json());
+  Value user =
+      client::from_json(metadata.is_object() ? metadata.value("user_metadata", Json()) : Json());
   Map* map = user.get_mutable_if<Map>();
   return map != nullptr ? std::move(*map) : Map{};
 }

@@ -11,12 +11,9 @@ using wire::Map;
 using wire::Value;
 
 wire::Value FieldMetadata::to_value() const {
-  Map map{{"rows", saved::index_set(rows_)},
-          {"dtype", dtype_},
-          {"shape_is_tuple", shape_is_tuple_},
-          {"is_nested", is_nested_},
-          {"is_non_tensor", is_non_tensor_},
-          {"shapes", sample_shapes_.to_value()}};
+  Map map{{"rows", saved::index_set(rows_)},   {"dtype", dtype_},
+          {"shape_is_tuple", shape_is_tuple_}, {"is_nested", is_nested_},
+          {"is_non_tensor", is_non_tensor_},   {"shapes", sample_shapes_.to_value()}};
   if (shape_) map.emplace_back("shape", wire::Array(shape_->begin(), shape_->end()));
   return map;
 }
@@ -80,8 +77,8 @@ SampleShapes SampleShapes::from_value(Value& map, const wire::Limits& limits) {
   for (size_t i = 0; i < indexes.size(); ++i) {
     const bool known = of_index[i] >= 0 && static_cast<size_t>(of_index[i]) < shapes.size();
     if (indexes[i] < 0 || indexes[i] > limits.global_index_max || !known) {
-      saved::fail(fmt::format("sample {} has shape {}, which is not there", indexes[i],
-                              of_index[i]));
+      saved::fail(
+          fmt::format("sample {} has shape {}, which is not there", indexes[i], of_index[i]));
     }
     result.set(indexes[i], shapes[static_cast<size_t>(of_index[i])]);
   }

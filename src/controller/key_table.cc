@@ -177,7 +177,8 @@ IndexSet KeyTable::restore(wire::Value& map, const wire::Limits& limits) {
   const std::vector<int64_t> listed = saved::take_numbers(map, "listed");
   const std::vector<int64_t> holders = saved::take_numbers(map, "holders");
   const std::vector<int64_t> keys = saved::take_numbers(map, "keys");
-  if (ends.size() != listed.size() || holders.size() != keys.size() || ends.size() >= UINT32_MAX / 2) {
+  if (ends.size() != listed.size() || holders.size() != keys.size() ||
+      ends.size() >= UINT32_MAX / 2) {
     saved::fail("the lists of keys are not of one length");
   }
   texts_ = texts.data.view();

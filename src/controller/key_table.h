@@ -50,7 +50,8 @@ class KeyTable {
   }
 
   /// For checkpoints: the whole table, and into an empty one. restore() returns the indexes that
-  /// have a key; it throws Error for a value whose parts do not fit, and the table is of no use then.
+  /// have a key; it throws Error for a value whose parts do not fit, and the table is of no use
+  /// then.
   wire::Value to_value() const;
   IndexSet restore(wire::Value& map, const wire::Limits& limits);
 

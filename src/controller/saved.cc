@@ -21,8 +21,7 @@ wire::Value tensor(std::span<const T> values, wire::Shape shape) {
 
 const wire::Tensor& int64_tensor(const wire::Value& value, const char* name, size_t dimensions) {
   const wire::Tensor* found = value.get_if<wire::Tensor>();
-  if (found == nullptr || found->dtype != wire::DType::int64 ||
-      found->shape.size() != dimensions) {
+  if (found == nullptr || found->dtype != wire::DType::int64 || found->shape.size() != dimensions) {
     fail(fmt::format("'{}' is no int64 tensor of {} dimensions", name, dimensions));
   }
   return *found;
@@ -69,8 +68,7 @@ IndexSet to_index_set(const wire::Value& value, const char* name, const wire::Li
       fail(fmt::format("'{}' has chunks that do not ascend", name));
     }
     IndexSet::Chunk chunk;
-    std::memcpy(chunk.words.data(), words.data.data + i * sizeof(chunk.words),
-                sizeof(chunk.words));
+    std::memcpy(chunk.words.data(), words.data.data + i * sizeof(chunk.words), sizeof(chunk.words));
     set.add_chunk(ids[i], chunk.words);
   }
   return set;

@@ -10,8 +10,8 @@
 #include "wire/unpack.h"
 #include "wire/value.h"
 
-/// Pieces of a controller's checkpoint as values, and back. What reads throws Error(kDecode), or what
-/// wire/unpack.h throws, naming the key.
+/// Pieces of a controller's checkpoint as values, and back. What reads throws Error(kDecode), or
+/// what wire/unpack.h throws, naming the key.
 namespace tq::controller::saved {
 
 [[noreturn]] void fail(const std::string& what);

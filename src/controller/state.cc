@@ -40,11 +40,15 @@ void State::restore(SavedState saved) {
   std::vector<std::string> touched;
   for (const Partition& partition : partitions) touched.push_back(partition.id());
   for (const Partition& partition : saved.partitions) touched.push_back(partition.id());
+  const size_t partitions_touched = touched.size();
+  for (size_t i = 0; i < partitions_touched && listings_are_watched_; ++i) {
+    touched.push_back(listing_topic(touched[i]));
+  }
   changed_.reserve(changed_.size() + touched.size());
   samplers.load(saved.samplers);
   partitions = std::move(saved.partitions);
   indexes = std::move(saved.indexes);
-  for (std::string& partition_id : touched) changed_.push_back(std::move(partition_id));
+  for (std::string& topic : touched) changed_.push_back(std::move(topic));
 }
 
 std::chrono::nanoseconds State::fetch_patience() const {

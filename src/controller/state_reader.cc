@@ -63,7 +63,8 @@ class StateReader {
 
   void begin_partition(Value& map) {
     auto id = saved::take<std::string>(map, "id", limits_);
-    if (state_.partitions.find(id) != nullptr) fail(fmt::format("partition '{}' is there twice", id));
+    if (state_.partitions.find(id) != nullptr)
+      fail(fmt::format("partition '{}' is there twice", id));
     if (state_.partitions.size() >= limits_.partitions_max) {
       fail(fmt::format("there are more than {} partitions", limits_.partitions_max));
     }

@@ -17,6 +17,10 @@
 
 namespace tq::manager {
 
+/// How long to look for a node that is to save or load and is not there: its answer may take much
+/// longer.
+inline constexpr std::chrono::milliseconds kReachWithin{10'000};
+
 /// Scatters batches over the storage units and gathers them again; all units in parallel. Knows
 /// which incarnation of each unit it has talked to, so that a restart is reported as lost data. All
 /// calls block until the deadline at most, are thread-safe, and throw tq::Error naming the unit.

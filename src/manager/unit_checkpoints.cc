@@ -16,11 +16,12 @@ constexpr const char* kSocket = "put_get_socket";
 
 template <class Message>
 Outgoing outgoing(const std::string& client_id, const ServerInfo& unit, const Message& message,
-                  Value checkpoint) {
-  wire::Extension extension{wire::Extension::kVersion, new_request_id(), ""};
-  extension.checkpoint = std::move(checkpoint);
-  return {&unit, kSocket, wire::pack_request(client_id, unit.id, message, extension),
-          extension.request_id, Message::kType.data()};
+                  Map more) {
+  const wire::Extension extension{wire::Extension::kVersion, new_request_id(), "", std::move(more)};
+  Outgoing request{&unit, kSocket, wire::pack_request(client_id, unit.id, message, extension),
+                   extension.request_id, Message::kType.data()};
+  request.reach_within = kReachWithin;
+  return request;
 }
 
 // The reply of a unit that did what it was asked; throws its sentence otherwise.
@@ -84,7 +85,7 @@ void StorageManager::ask_to_load(const PreparedLoad& load, std::string_view phas
   std::vector<size_t> asked;
   for (size_t k = 0; k < units_.size(); ++k) {
     if (load.ours[k] != of_ours) continue;
-    Value order;
+    Map order;
     if (of_ours) {
       order = wire::CheckpointOrder{std::string(phase),
                                     load.token,
@@ -92,7 +93,7 @@ void StorageManager::ask_to_load(const PreparedLoad& load, std::string_view phas
                                     static_cast<int64_t>(units_.size()),
                                     static_cast<int64_t>(load.files.size()),
                                     files_for(k, units_.size(), load.files)}
-                  .to_value();
+                  .to_extension();
     }
     const std::string& path = load.files[k % load.files.size()].path;
     requests.push_back(
@@ -110,8 +111,7 @@ StorageManager::PreparedLoad StorageManager::prepare_load(std::vector<wire::Chec
                                                           Deadline deadline) {
   PreparedLoad load{new_request_id() + new_request_id(), std::move(files),
                     which_are_ours(deadline)};
-  const bool all_ours =
-      std::find(load.ours.begin(), load.ours.end(), false) == load.ours.end();
+  const bool all_ours = std::find(load.ours.begin(), load.ours.end(), false) == load.ours.end();
   if (!all_ours && load.files.size() != units_.size()) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("the checkpoint is of {} storage units, and here are {}, with Python "
@@ -121,7 +121,7 @@ StorageManager::PreparedLoad StorageManager::prepare_load(std::vector<wire::Chec
   try {
     ask_to_load(load, wire::CheckpointOrder::kPrepare, true, deadline);
   } catch (const Error&) {
-    abort_load(load, deadline);
+    abort_load(load, std::min(deadline, std::chrono::steady_clock::now() + kFirstContactMax));
     throw;
   }
   return load;

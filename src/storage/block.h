@@ -48,7 +48,7 @@ class Block {
   std::shared_ptr<Rows> rows_;
   // Of the rows by position, ascending; null: the position itself.
   std::shared_ptr<const std::vector<uint32_t>> numbers_;
-  std::vector<bool> dead_;     // by position
+  std::vector<bool> dead_;      // by position
   bool drops_are_due_ = false;  // rows_ was shared with a snapshot when rows died
   size_t live_rows_;
   size_t live_bytes_;

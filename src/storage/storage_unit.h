@@ -19,13 +19,14 @@ struct StorageConfig {
   /// Samples (global indexes) and payload bytes that the unit takes; nothing: without bound.
   std::optional<int64_t> capacity_samples;
   std::optional<int64_t> capacity_bytes;
+  wire::Limits limits;
   /// Where checkpoints lie; null: the unit neither saves nor loads.
   checkpoint::RootPointer checkpoint_root;
-  wire::Limits limits;
 };
 
 /// One storage unit: keeps the rows whose global indexes clients route to it, and answers PUT, GET,
-/// CLEAR_DATA, GET_METRICS and the requests for checkpoints. State and handlers only, see runtime::Actor. Not thread-safe.
+/// CLEAR_DATA, GET_METRICS and the requests for checkpoints. State and handlers only, see
+/// runtime::Actor. Not thread-safe.
 class StorageUnit final : public runtime::Actor {
  public:
   explicit StorageUnit(StorageConfig config);
@@ -66,7 +67,7 @@ class StorageUnit final : public runtime::Actor {
     runtime::TimePoint until;
   };
   std::optional<Prepared> prepared_;
-  std::string committed_;  // the token of the last one: its order may come twice
+  std::string committed_;     // the token of the last one: its order may come twice
   runtime::TimePoint now_{};  // of the request that is being handled
   checkpoint::JobCount jobs_;
   std::vector<std::pair<std::string, int64_t>>

@@ -26,8 +26,7 @@ constexpr size_t kSectionRows = 65536;
 constexpr size_t kSectionFrames = size_t{1} << 20;
 
 void write_indexes(wire::Encoder& encoder, std::span<const int64_t> indexes) {
-  const std::string_view bytes(reinterpret_cast<const char*>(indexes.data()),
-                               indexes.size_bytes());
+  const std::string_view bytes(reinterpret_cast<const char*>(indexes.data()), indexes.size_bytes());
   encoder.tensor(wire::DType::int64, {static_cast<int64_t>(indexes.size())},
                  wire::Slice::copy_of(bytes));
 }
@@ -140,8 +139,8 @@ class StoreReader {
     read_header(*section);
     while ((section = reader_.next())) read_section(*section);
     if (samples_ != announced_samples_) {
-      reader_.fail(0, fmt::format("it announces {} samples and has {}", announced_samples_,
-                                  samples_));
+      reader_.fail(0,
+                   fmt::format("it announces {} samples and has {}", announced_samples_, samples_));
     }
   }
 

@@ -36,10 +36,9 @@ std::unique_ptr<Store> read_files(const StorageConfig& config, const CheckpointO
     const bool all = order.units == order.saved_units;
     const Share written = all ? Share{} : Share{file.unit, order.saved_units};
     const Share wanted = all ? Share{} : Share{order.unit, order.units};
-    checkpoint::load_file(root, file.path, checkpoint::Kind::kStorageUnit, config.limits,
-                          file.checksum, [&](checkpoint::Reader& reader) {
-                            read_store(reader, written, wanted, *store);
-                          });
+    checkpoint::load_file(
+        root, file.path, checkpoint::Kind::kStorageUnit, config.limits, file.checksum,
+        [&](checkpoint::Reader& reader) { read_store(reader, written, wanted, *store); });
   }
   return store;
 }
@@ -48,13 +47,14 @@ std::unique_ptr<Store> read_files(const StorageConfig& config, const CheckpointO
 
 runtime::Outcome StorageUnit::serve(const Envelope& request, wire::SaveStorageCheckpoint save) {
   constexpr const char* kWhat = "save its checkpoint";
+  std::shared_ptr<const StoreSnapshot> snapshot;
   try {
     checkpoint::require(config_.checkpoint_root, save.path);
+    snapshot = std::make_shared<const StoreSnapshot>(store_.snapshot());
     jobs_.begin();
   } catch (const Error& error) {
     return failure<wire::SaveStorageCheckpointResponse>(id_, request, kWhat, error);
   }
-  auto snapshot = std::make_shared<const StoreSnapshot>(store_.snapshot());
   auto work = [root = config_.checkpoint_root, path = save.path, id = id_,
                snapshot = std::move(snapshot)] {
     return checkpoint::save_file(
@@ -69,7 +69,7 @@ runtime::Outcome StorageUnit::serve(const Envelope& request, wire::SaveStorageCh
     const wire::CheckpointReceipt receipt{static_cast<int64_t>(saved->size_bytes),
                                           saved->checksum_text()};
     return {wire::pack_reply(id_, request, wire::SaveStorageCheckpointResponse{true, {}},
-                             receipt.to_value()),
+                             receipt.to_extension()),
             {}};
   };
   return checkpoint::make_job<checkpoint::Summary>(std::move(work), std::move(done));
@@ -116,10 +116,11 @@ runtime::Outcome StorageUnit::serve(const Envelope& request, wire::LoadStorageCh
     }
     if (order.phase == CheckpointOrder::kPrepare) {
       prepared_.reset();  // of a client that gave up, or tries again
-      return load(request, order, [order, until = now_ + kPreparedFor](
-                                      StorageUnit& unit, std::unique_ptr<Store> store) {
-        unit.prepared_ = Prepared{order.token, std::move(store), until};
-      });
+      return load(
+          request, order,
+          [order, until = now_ + kPreparedFor](StorageUnit& unit, std::unique_ptr<Store> store) {
+            unit.prepared_ = Prepared{order.token, std::move(store), until};
+          });
     }
     if (order.phase == CheckpointOrder::kCommit) {
       commit(order.token);

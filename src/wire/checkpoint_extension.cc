@@ -32,15 +32,19 @@ void check_share(const char* name, int64_t unit, int64_t units) {
 
 }  // namespace
 
-Value CheckpointOrder::to_value() const {
+Map CheckpointOrder::to_extension() const {
   Array list;
   for (const CheckpointFile& file : files) {
     Map entry{{"path", file.path}, {"unit", file.unit}};
     if (file.checksum) entry.emplace_back("checksum", *file.checksum);
     list.emplace_back(std::move(entry));
   }
-  return Map{{"phase", phase}, {"token", token},           {"unit", unit},
-             {"units", units}, {"saved_units", saved_units}, {"files", std::move(list)}};
+  return Map{{kKey, Map{{"phase", phase},
+                        {"token", token},
+                        {"unit", unit},
+                        {"units", units},
+                        {"saved_units", saved_units},
+                        {"files", std::move(list)}}}};
 }
 
 std::optional<CheckpointOrder> CheckpointOrder::of(const Value& body, const Limits& limits) {
@@ -70,8 +74,8 @@ std::optional<CheckpointOrder> CheckpointOrder::of(const Value& body, const Limi
   return order;
 }
 
-Value CheckpointReceipt::to_value() const {
-  return Map{{"size_bytes", size_bytes}, {"checksum", checksum}};
+Map CheckpointReceipt::to_extension() const {
+  return Map{{kKey, Map{{"size_bytes", size_bytes}, {"checksum", checksum}}}};
 }
 
 std::optional<CheckpointReceipt> CheckpointReceipt::of(const Value& body) {

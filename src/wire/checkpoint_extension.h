@@ -33,7 +33,8 @@ struct CheckpointOrder {
   int64_t saved_units = 1;
   std::vector<CheckpointFile> files;
 
-  Value to_value() const;
+  /// As keys of an extension.
+  Map to_extension() const;
   /// The order in a body; nothing when there is none. Throws Error(kWrongType), (kInvalidArgument)
   /// or (kLimit) naming the key.
   static std::optional<CheckpointOrder> of(const Value& body, const Limits& limits);
@@ -44,7 +45,7 @@ struct CheckpointReceipt {
   int64_t size_bytes = 0;
   std::string checksum;
 
-  Value to_value() const;
+  Map to_extension() const;
   /// Nothing when there is none, as from Python's nodes.
   static std::optional<CheckpointReceipt> of(const Value& body);
 };

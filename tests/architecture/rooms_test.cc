@@ -31,8 +31,9 @@ const std::map<std::string, std::set<std::string>> kMayKnow = {
     {"manager", {"wire", "runtime", "zmtp"}},
     {"client", {"wire", "runtime", "manager"}},
     {"torch", {}},
-    {"cli", {"memory", "wire", "runtime", "checkpoint", "controller", "storage", "manager", "client",
-             "torch"}},
+    {"cli",
+     {"memory", "wire", "runtime", "checkpoint", "controller", "storage", "manager", "client",
+      "torch"}},
 };
 
 std::vector<std::string> includes_of(const fs::path& file) {

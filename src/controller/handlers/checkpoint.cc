@@ -41,7 +41,7 @@ runtime::Outcome handle(State& state, const Call& call, wire::SaveControllerChec
                                           saved->checksum_text()};
     return runtime::Reply{
         wire::pack_reply(state.id, request, wire::SaveControllerCheckpointResponse{true, {}},
-                         receipt.to_value()),
+                         receipt.to_extension()),
         {}};
   };
   return checkpoint::make_job<checkpoint::Summary>(std::move(work), std::move(done));

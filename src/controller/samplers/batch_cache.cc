@@ -36,22 +36,22 @@ void BatchCache::clear(const std::string& partition_id) {
   });
 }
 
+// Nil while nothing is kept, as of a sampler that never keeps anything.
 Value BatchCache::to_value() const {
+  if (kept_.empty()) return {};
   Array batches;
   for (const auto& [key, kept] : kept_) {
-    batches.emplace_back(
-        Map{{"partition_id", key.partition_id},
-            {"task_name", key.task_name},
-            {"dp_rank", key.dp_rank},
-            {"batch_index", key.batch_index ? Value(*key.batch_index) : Value()},
-            {"sampled", saved::numbers(kept.sample.sampled)},
-            {"consumed", saved::numbers(kept.sample.consumed)},
-            {"of_partition", kept.of_partition}});
+    batches.emplace_back(Map{{"partition_id", key.partition_id},
+                             {"task_name", key.task_name},
+                             {"dp_rank", key.dp_rank},
+                             {"batch_index", key.batch_index ? Value(*key.batch_index) : Value()},
+                             {"sampled", saved::numbers(kept.sample.sampled)},
+                             {"consumed", saved::numbers(kept.sample.consumed)},
+                             {"of_partition", kept.of_partition}});
   }
   return batches;
 }
 
-// Nil is what a sampler that keeps nothing saved.
 BatchCache BatchCache::from_value(const Value& value) {
   BatchCache cache;
   if (value.is_nil()) return cache;
