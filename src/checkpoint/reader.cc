@@ -112,7 +112,7 @@ void Reader::read(std::byte* to, size_t size) {
   const uint64_t from = at_;
   for (size_t done = 0; done < size;) {
     const size_t got = source_.read(to + done, size - done);
-    if (got == 0) fail(from, "the file ends here; it is cut off");
+    if (got == 0) fail(from, "the file ends here; it is cut off or damaged");
     done += got;
     at_ += got;
   }

@@ -31,8 +31,6 @@ std::error_code last_error() { return {errno, std::generic_category()}; }
 
 Root::Root(const fs::path& folder) {
   std::error_code error;
-  named_ = fs::absolute(folder).lexically_normal();
-  if (!named_.has_filename()) named_ = named_.parent_path();  // "/data/"
   folder_ = fs::canonical(folder, error);
   if (error || !fs::is_directory(folder_, error)) {
     throw Error(ErrorCode::kNotFound,
@@ -57,7 +55,7 @@ fs::path Root::confined(const std::string& path) const {
   return fs::absolute(path);
 }
 
-// Without links and "..". What is not there is told only of places below the root.
+// Without links and "..". Whether something is there is told of places below the root alone.
 fs::path Root::resolved(const fs::path& path, const std::string& shown) const {
   std::error_code error;
   const fs::path found = fs::canonical(path, error);
@@ -65,8 +63,8 @@ fs::path Root::resolved(const fs::path& path, const std::string& shown) const {
     if (!is_below(folder_, found)) refuse(shown);
     return found;
   }
-  const fs::path plain = path.lexically_normal();
-  if (!is_below(folder_, plain) && !is_below(named_, plain)) refuse(shown);
+  std::error_code ignored;
+  if (!is_below(folder_, fs::weakly_canonical(path, ignored))) refuse(shown);
   fail_to_open(shown, error);
 }
 

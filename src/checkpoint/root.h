@@ -36,7 +36,6 @@ class Root {
                                   const std::string& shown) const;
   [[noreturn]] void refuse(const std::string& path) const;
 
-  std::filesystem::path named_;   // as the operator named it, absolute
   std::filesystem::path folder_;  // without links
 };
 

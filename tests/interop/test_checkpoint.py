@@ -382,7 +382,7 @@ def test_damaged_checkpoints_change_nothing(rooted, root):
     assert not (root / "x.tmp").exists()
 
 
-def test_a_unit_that_dies_during_a_load_is_named(rooted, root):
+def test_silent_nodes_are_named_and_change_nothing(rooted, root):
     nodes = rooted("cpp", ("cpp", "cpp"))
     client = join(nodes)
     put(client, TRAIN, torch.arange(16).reshape(8, 2))
@@ -410,16 +410,16 @@ def memory_kib(process, name: str) -> int:
 def test_saving_does_not_double_memory(rooted, root):
     nodes = rooted()
     client = join(nodes)
-    for part in range(8):
+    for part in range(4):
         put(client, [f"{part}/{key}" for key in KEYS], torch.ones(64, 1 << 16, dtype=torch.int64) * part, "large")  # 32 MiB
     process = nodes.nodes[0].process
     before = memory_kib(process, "VmRSS")
     Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # the peak counts from now
     client("save_checkpoint", folder=str(root / "a"))
-    assert memory_kib(process, "VmHWM") < before + (64 << 10)
-    assert written(root / "a") > 256 << 20
+    assert memory_kib(process, "VmHWM") < before + (48 << 10)
+    assert written(root / "a") > 128 << 20
     fresh = rooted()
     process = fresh.nodes[0].process
     empty = memory_kib(process, "VmRSS")
     join(fresh)("load_checkpoint", folder=str(root / "a"))
-    assert memory_kib(process, "VmHWM") < empty + (256 << 10) * 1.5
+    assert memory_kib(process, "VmHWM") < empty + (128 << 10) * 1.5
