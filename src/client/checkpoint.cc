@@ -45,7 +45,7 @@ Deadline in(std::chrono::milliseconds time) { return std::chrono::steady_clock::
               fmt::format("cannot {} {}: {}", what, path.string(), error.message()));
 }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code error;
   const bool found = fs::exists(path, error);
   if (error) fail_on_disk("look at", path, error);
@@ -87,7 +87,7 @@ fs::path clean(const fs::path& folder) {
 // names; else the old one steps aside first, and load_checkpoint() knows where it is.
 void install(const fs::path& written, const fs::path& folder) {
   const fs::path old = beside(folder, ".old");
-  if (!exists(folder)) {
+  if (!is_there(folder)) {
     rename_folder(written, folder);
   } else if (::renameat2(AT_FDCWD, written.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE) ==
              0) {
@@ -135,7 +135,7 @@ T text_or_number(const Json& json, const char* key, const fs::path& file) {
 // path -> checksum; nothing where a Python client saved, which writes no manifest.
 std::optional<std::map<std::string, std::string>> read_manifest(const fs::path& folder) {
   const fs::path file = folder / kManifest;
-  if (!exists(file)) return std::nullopt;
+  if (!is_there(file)) return std::nullopt;
   const Json json = read_json(file);
   if (text_or_number<std::string>(json, "format", file) != kManifestFormat ||
       text_or_number<int64_t>(json, "version", file) != kManifestVersion) {
@@ -310,8 +310,8 @@ Map load_checkpoint(TransferQueueClient& client, const fs::path& folder,
   const fs::path source = clean(folder);
   const fs::path old = beside(source, ".old");
   // A client died between the two renames of a save.
-  if (!exists(source) && exists(old)) rename_folder(old, source);
-  if (!exists(source / kMetadata)) {
+  if (!is_there(source) && is_there(old)) rename_folder(old, source);
+  if (!is_there(source / kMetadata)) {
     throw Error(ErrorCode::kNotFound, fmt::format("{} is no checkpoint: there is no {} in it",
                                                   source.string(), kMetadata));
   }
