@@ -113,6 +113,10 @@ class Partition {
   const std::unordered_map<int64_t, wire::Map>& backend_meta() const noexcept {
     return backend_meta_;
   }
+  /// See KeyTable::restore().
+  IndexSet restore_keys(wire::Value& map, const wire::Limits& limits) {
+    return keys_.restore(map, limits);
+  }
   void restore_samples(IndexSet active, IndexSet pre_allocated);
   void restore_field(const std::string& name, IndexSet produced, FieldMetadata metadata);
 

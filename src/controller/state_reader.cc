@@ -128,7 +128,7 @@ class StateReader {
   void take_keys(Value& map) {
     if (has_keys_) fail("the keys of the partition are there twice");
     has_keys_ = true;
-    require_owned(partition_->keys().restore(map, limits_), "keys");
+    require_owned(partition_->restore_keys(map, limits_), "keys");
   }
 
   template <class Visit>

@@ -50,11 +50,17 @@ class Client:
         self.client.get_meta(["x"], 5, "other", mode="fetch", task_name="trainer")
         return stored
 
+    def column(self, meta, name: str):
+        try:
+            return canonical(self.client.get_data(meta.select_fields([name]))[name])
+        except Exception as error:  # what this release's client cannot put together
+            return f"{type(error).__name__}: {error}"
+
     def state(self) -> dict:
         seen = {"list": canonical(self.client.kv_list(None)), "partitions": self.client.get_partition_list()}
         for partition, keys in self.client.kv_list(None).items():
             meta = self.client.kv_retrieve_meta(keys=list(keys), partition_id=partition, create=False)
-            rows = {name: canonical(self.client.get_data(meta.select_fields([name]))[name]) for name in meta.field_names}
+            rows = {name: self.column(meta, name) for name in meta.field_names}
             status = self.client.get_consumption_status("trainer", partition)
             production = self.client.get_production_status(list(meta.field_names), partition)
             seen[partition] = [canonical(meta), rows, canonical(status), canonical(production)]
