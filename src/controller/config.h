@@ -25,7 +25,7 @@ struct ControllerConfig {
   /// larger numbers.
   double index_rest_s = 200;
   /// Where checkpoints lie; null: the controller neither saves nor loads.
-  checkpoint::RootPointer checkpoint_root;
+  checkpoint::RootPointer checkpoint_root = nullptr;
   wire::Limits limits;
 };
 

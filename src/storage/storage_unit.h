@@ -21,7 +21,7 @@ struct StorageConfig {
   std::optional<int64_t> capacity_bytes;
   wire::Limits limits;
   /// Where checkpoints lie; null: the unit neither saves nor loads.
-  checkpoint::RootPointer checkpoint_root;
+  checkpoint::RootPointer checkpoint_root = nullptr;
 };
 
 /// One storage unit: keeps the rows whose global indexes clients route to it, and answers PUT, GET,

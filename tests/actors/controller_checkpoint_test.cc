@@ -119,8 +119,12 @@ std::string afterwards(ControllerFixture& fixture) {
   add(fixture.register_keys("next", {"k"}));
   add(fixture.insert("train", 5));
   add(fixture.fetch("train", 1));
-  text += fixture.notify("train", {1}, {"f"}, "int64").dump();  // another dtype than before
-  text += fixture.notify("train", {0}, {"ragged"}, "int64").dump();
+  // Another dtype than before; and one that fits.
+  for (Json ack : {fixture.notify("train", {1}, {"f"}, "int64"),
+                   fixture.notify("train", {0}, {"ragged"}, "int64")}) {
+    ack.erase("controller_id");
+    text += ack.dump();
+  }
   fixture.clear("train", {1});
   text += visible(fixture);
   return text;
