@@ -175,5 +175,13 @@ inline constexpr internal::Async<&TransferQueueClient::clear_samples, 0> async_c
 inline constexpr internal::Async<&TransferQueueClient::clear_partition, 0> async_clear_partition{};
 inline constexpr internal::Async<&TransferQueueClient::get_partition_list, 0>
     async_get_partition_list{};
+inline constexpr internal::Async<&TransferQueueClient::save_controller_checkpoint, 1>
+    async_save_controller_checkpoint{};
+inline constexpr internal::Async<&TransferQueueClient::load_controller_checkpoint, 1>
+    async_load_controller_checkpoint{};
+inline constexpr internal::Async<&TransferQueueClient::save_storage_checkpoint, 1>
+    async_save_storage_checkpoint{};
+inline constexpr internal::Async<&TransferQueueClient::load_storage_checkpoint, 1>
+    async_load_storage_checkpoint{};
 
 }  // namespace tq

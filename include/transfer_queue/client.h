@@ -189,11 +189,35 @@ class TransferQueueClient {
   void clear_partition(const std::string& partition_id);
   std::vector<std::string> get_partition_list();
 
+  // Checkpoints piece by piece; transfer_queue/checkpoint.h has both in one. Paths are those of the
+  // nodes' machines, below their --checkpoint-root. A relative one counts from this process's
+  // working directory. A deadline of 0 stands for kCheckpointDeadline.
+  static constexpr std::chrono::minutes kCheckpointDeadline{10};
+  /// Has the controller save what it knows, as it is now, to a file. Its folder must be there.
+  void save_controller_checkpoint(const std::filesystem::path& file,
+                                  std::chrono::milliseconds deadline = {});
+  /// Has the controller take what it saved to a file, in place of what it knows.
+  void load_controller_checkpoint(const std::filesystem::path& file,
+                                  std::chrono::milliseconds deadline = {});
+  /// Has every unit save its rows, as they are now, below a folder, which is made if it is not
+  /// there: simple_storage/su_POSITION_ID.pkl, and who saved them in storage_unit_info.json.
+  void save_storage_checkpoint(const std::filesystem::path& folder,
+                               std::chrono::milliseconds deadline = {});
+  /// Has every unit take its rows out of what was saved below a folder, in place of those it has.
+  /// All units read and check theirs before the first one takes them. Another number of units than
+  /// saved may load, where all are C++ nodes.
+  void load_storage_checkpoint(const std::filesystem::path& folder,
+                               std::chrono::milliseconds deadline = {});
+
   /// Runs work of the asynchronous functions on a thread of this client. Does not block.
   void run_async(std::function<void()> work);
 
  private:
   struct Impl;
+  /// For what belongs to the client and stands in a file of its own. Not for users.
+  Impl& impl() noexcept { return *impl_; }
+  friend class CheckpointFolder;
+
   std::unique_ptr<Impl> impl_;
 };
 

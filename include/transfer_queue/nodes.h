@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,9 @@ struct LocalNodesOptions {
   /// Most samples, and most payload bytes, that a unit holds; nothing: without bound.
   std::optional<int64_t> capacity_samples{};
   std::optional<int64_t> capacity_bytes{};
+
+  /// The folder below which clients may have the nodes save and load checkpoints; empty: nowhere.
+  std::filesystem::path checkpoint_root{};
 };
 
 /// A controller and storage units inside this process, as `tq up` runs them in one of their own.
@@ -69,6 +73,7 @@ class LocalNodes {
  public:
   /// Starts the nodes; they serve when it returns. Blocks for the bind only. Throws
   ///   kInvalidArgument  an option that makes no sense; names it
+  ///   kNotFound         a checkpoint_root that is not there
   ///   kUnavailable      an address or port that cannot be bound; nothing is left running
   explicit LocalNodes(LocalNodesOptions options = {});
   /// stop().

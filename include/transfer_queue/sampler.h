@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "transfer_queue/error.h"
 #include "transfer_queue/value.h"
 
 namespace tq {
@@ -96,6 +97,18 @@ class Sampler {
 
   /// The partition is gone: forgets what was kept for it.
   virtual void clear_cache(const std::string& /*partition_id*/) {}
+
+  /// What a checkpoint is to have of this sampler: its kept batches as a Value of the user's own
+  /// form, nil where nothing is kept.
+  virtual Value save_checkpoint() const { return {}; }
+  /// Takes the place of what is kept: a value that save_checkpoint() of a sampler of this kind
+  /// gave, or nil. Throws Error, with nothing changed, for what is none.
+  virtual void load_checkpoint(const Value& state) {
+    if (state.is_nil()) return;
+    throw Error(ErrorCode::kInvalidArgument,
+                "the checkpoint has batches that another sampler kept, and this one keeps none; "
+                "start the controller with the sampler that it had then");
+  }
 };
 
 /// Samplers by name. Not thread-safe.

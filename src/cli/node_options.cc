@@ -34,6 +34,11 @@ CLI::Validator positive(const char* unit) {
           ""};
 }
 
+checkpoint::RootPointer checkpoint_root(const std::string& folder) {
+  if (folder.empty()) return nullptr;
+  return std::make_shared<const checkpoint::Root>(folder);
+}
+
 }  // namespace
 
 void add_socket_options(CLI::App& command, NodeSettings& s) {
@@ -60,6 +65,12 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
       ->default_str("256MiB")
       ->type_name("BYTES")
       ->envname("TQ_KEEP_MEMORY");
+  command
+      .add_option("--checkpoint-root", s.checkpoint_root,
+                  "The folder below which clients may have this node save and load checkpoints; "
+                  "none are saved or loaded unless given")
+      ->type_name("DIR")
+      ->envname("TQ_CHECKPOINT_ROOT");
   command
       .add_option("--warn-seconds", s.heavy.seconds,
                   "Log a warning for a request that takes this long, for others wait meanwhile")
@@ -143,12 +154,16 @@ runtime::NodeOptions to_node_options(const NodeSettings& s) {
 
 std::unique_ptr<runtime::Node> start_controller(const NodeSettings& s,
                                                 const runtime::NodeOptions& options) {
-  return nodes::start_controller(s.controller, options, make_sampler(s.sampler));
+  controller::ControllerConfig config = s.controller;
+  config.checkpoint_root = checkpoint_root(s.checkpoint_root);
+  return nodes::start_controller(config, options, make_sampler(s.sampler));
 }
 
 std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,
                                              const runtime::NodeOptions& options) {
-  return nodes::start_storage(s.storage, options);
+  storage::StorageConfig config = s.storage;
+  config.checkpoint_root = checkpoint_root(s.checkpoint_root);
+  return nodes::start_storage(config, options);
 }
 
 }  // namespace tq::cli

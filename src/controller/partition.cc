@@ -175,6 +175,17 @@ void Partition::note_removal(int64_t index) {
   changes_->forget(index);
 }
 
+void Partition::restore_samples(IndexSet active, IndexSet pre_allocated) {
+  active_ = std::move(active);
+  pre_allocated_ = std::move(pre_allocated);
+}
+
+void Partition::restore_field(const std::string& name, IndexSet produced, FieldMetadata metadata) {
+  Field& field = obtain_field(name);
+  field.produced = std::move(produced);
+  field.metadata = std::move(metadata);
+}
+
 Field& Partition::obtain_field(const std::string& name) {
   if (const std::optional<size_t> position = find_field(name)) return fields_[*position];
   Field& field = fields_.emplace_back();

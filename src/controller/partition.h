@@ -105,6 +105,23 @@ class Partition {
   /// first call on, so that a partition that nobody watches pays nothing.
   const ChangeLog& changes(size_t removed_bytes_max);
 
+  // ---- checkpoints: all there is, and into a fresh partition ----
+  /// Calls visit(const std::string& name, const Consumption&).
+  template <class Visit>
+  void for_each_task(Visit&& visit) const {
+    for (const auto& [name, task] : tasks_) visit(name, task);
+  }
+  const std::unordered_map<int64_t, wire::Value>& tags() const noexcept { return tags_; }
+  const std::unordered_map<int64_t, wire::Map>& backend_meta() const noexcept {
+    return backend_meta_;
+  }
+  /// See KeyTable::restore().
+  IndexSet restore_keys(wire::Value& map, const wire::Limits& limits) {
+    return keys_.restore(map, limits);
+  }
+  void restore_samples(IndexSet active, IndexSet pre_allocated);
+  void restore_field(const std::string& name, IndexSet produced, FieldMetadata metadata);
+
  private:
   ReadyIndexes with_fields(const wire::Names& fields, const IndexSet* consumed) const;
   Field& obtain_field(const std::string& name);

@@ -33,6 +33,24 @@ State::State(ControllerConfig settings, std::unique_ptr<Sampler> sampler, Sample
       indexes(to_duration(config.index_rest_s), config.limits.global_index_max),
       samplers(std::move(registry), std::move(sampler), config.limits.samplers_max) {}
 
+SavedState::SavedState(const ControllerConfig& config)
+    : indexes(to_duration(config.index_rest_s), config.limits.global_index_max) {}
+
+void State::restore(SavedState saved) {
+  std::vector<std::string> touched;
+  for (const Partition& partition : partitions) touched.push_back(partition.id());
+  for (const Partition& partition : saved.partitions) touched.push_back(partition.id());
+  const size_t partitions_touched = touched.size();
+  for (size_t i = 0; i < partitions_touched && listings_are_watched_; ++i) {
+    touched.push_back(listing_topic(touched[i]));
+  }
+  changed_.reserve(changed_.size() + touched.size());
+  samplers.load(saved.samplers);
+  partitions = std::move(saved.partitions);
+  indexes = std::move(saved.indexes);
+  for (std::string& topic : touched) changed_.push_back(std::move(topic));
+}
+
 std::chrono::nanoseconds State::fetch_patience() const {
   return to_duration(std::max(config.check_interval_s, config.get_metadata_timeout_s));
 }

@@ -8,12 +8,22 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint/file.h"
 #include "controller/config.h"
 #include "controller/index_allocator.h"
 #include "controller/partitions.h"
 #include "controller/samplers.h"
 
 namespace tq::controller {
+
+/// What a checkpoint says that a controller knows.
+struct SavedState {
+  explicit SavedState(const ControllerConfig& config);
+
+  Partitions partitions;
+  IndexAllocator indexes;
+  wire::Array samplers;  // see Samplers::to_values()
+};
 
 /// Everything a controller knows. Handlers work on it; nothing else does.
 class State {
@@ -27,6 +37,14 @@ class State {
   Partitions partitions;
   IndexAllocator indexes;
   Samplers samplers;
+
+  /// Jobs of checkpoints that were begun.
+  checkpoint::JobCount jobs;
+
+  /// Takes the place of everything known; waiting fetches are looked at again. Throws Error, with
+  /// nothing changed, when a sampler does not take what was saved of it. The id stays: it tells one
+  /// run of a controller from another.
+  void restore(SavedState saved);
 
   /// How long a fetch waits for data.
   std::chrono::nanoseconds fetch_patience() const;

@@ -53,9 +53,11 @@ void check(const LocalNodesOptions& options) {
   check(options.capacity_bytes.value_or(1) > 0, "capacity_bytes", "positive");
 }
 
-controller::ControllerConfig controller_config(const LocalNodesOptions& options) {
+controller::ControllerConfig controller_config(const LocalNodesOptions& options,
+                                               checkpoint::RootPointer root) {
   using Seconds = std::chrono::duration<double>;
   controller::ControllerConfig config;
+  config.checkpoint_root = std::move(root);
   config.polling_mode = options.polling_mode;
   config.pre_alloc_samples = options.pre_alloc_samples;
   config.check_interval_s = config.get_metadata_timeout_s = Seconds(options.fetch_wait).count();
@@ -72,6 +74,10 @@ struct LocalNodes::Impl {
 
 LocalNodes::LocalNodes(LocalNodesOptions options) : impl_(std::make_unique<Impl>()) {
   check(options);
+  checkpoint::RootPointer root;
+  if (!options.checkpoint_root.empty()) {
+    root = std::make_shared<const checkpoint::Root>(options.checkpoint_root);
+  }
   runtime::NodeOptions listen = nodes::listen_at(
       options.bind, options.advertise, "LocalNodesOptions::bind", "LocalNodesOptions::advertise");
   const SignalsBlocked signals_blocked;
@@ -81,10 +87,11 @@ LocalNodes::LocalNodes(LocalNodesOptions options) : impl_(std::make_unique<Impl>
   };
   if (options.with_controller) {
     impl_->addresses.controller =
-        started(nodes::start_controller(controller_config(options), listen,
+        started(nodes::start_controller(controller_config(options, root), listen,
                                         std::move(options.sampler), std::move(options.samplers)));
   }
-  const storage::StorageConfig unit{options.capacity_samples, options.capacity_bytes, {}};
+  storage::StorageConfig unit{options.capacity_samples, options.capacity_bytes, {}};
+  unit.checkpoint_root = root;
   for (int i = 0; i < options.storage_units; ++i) {
     impl_->addresses.storage_units.push_back(started(nodes::start_storage(unit, listen)));
   }

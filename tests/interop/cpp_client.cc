@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "interop/client_json.h"
+#include "interop/client_checkpoint.h"
 #include "interop/client_waiting.h"
 #include "support/canonical.h"
 #include "support/from_canonical.h"
@@ -427,7 +428,8 @@ void Driver::answer(const Json& command) {
   const auto started = Clock::now();
   Json line = {{"id", command.at("id")}};
   try {
-    const ClientCommand elsewhere = find_waiting_command(command.at("do"));
+    ClientCommand elsewhere = find_waiting_command(command.at("do"));
+    if (elsewhere == nullptr) elsewhere = find_checkpoint_command(command.at("do"));
     line["ok"] = elsewhere != nullptr ? elsewhere(client_, command)
                                       : (this->*commands().at(command.at("do")))(command);
   } catch (const Error& error) {

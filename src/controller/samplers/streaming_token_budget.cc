@@ -83,6 +83,16 @@ void StreamingTokenBudgetSampler::clear_cache(const std::string& partition_id) {
   std::erase_if(streams_, [&](const auto& entry) { return entry.first.first == partition_id; });
 }
 
+// Kept batches that nobody fetched yet hold ready samples, which must not be dealt out again.
+void StreamingTokenBudgetSampler::load_checkpoint(const Value& state) {
+  GrpoGroupNSampler::load_checkpoint(state);
+  streams_.clear();
+  cache_.for_each([&](const BatchKey& key, const Sample& kept) {
+    streams_[{key.partition_id, key.task_name}].taken.insert(kept.sampled.begin(),
+                                                             kept.sampled.end());
+  });
+}
+
 StreamingTokenBudgetSampler::Wanted StreamingTokenBudgetSampler::wanted_of(
     const Arguments& given) const {
   const Value* underfill = given.find("allow_underfill");

@@ -35,6 +35,8 @@ class StreamingTokenBudgetSampler final : public GrpoGroupNSampler {
   Sample sample(const SampleRequest& request) override;
   bool decides_readiness(const Map& sampling_config) const override;
   void clear_cache(const std::string& partition_id) override;
+  /// Buckets are not saved: what is in one is dealt out anew.
+  void load_checkpoint(const Value& state) override;
 
  private:
   struct Dealt {
