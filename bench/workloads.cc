@@ -6,27 +6,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <thread>
 
 #include "client/controller_client.h"
+#include "figures.h"
 
 namespace tq::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double percentile(std::vector<double> values, double part) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(part * static_cast<double>(values.size() - 1))];
-}
-
-double rounded(double value) { return std::round(value * 1000) / 1000; }
 
 Tensor filled(DType dtype, Shape shape) {
   const size_t bytes = static_cast<size_t>(element_count(shape)) * dtype_size(dtype);
@@ -42,18 +28,6 @@ double timed_us(Work&& work) {
   const auto start = Clock::now();
   work();
   return seconds_since(start) * 1e6;
-}
-
-void add_percentiles(Json& result, const std::string& name, const std::vector<double>& times_us) {
-  result[name + "_p50_us"] = rounded(percentile(times_us, 0.5));
-  result[name + "_p99_us"] = rounded(percentile(times_us, 0.99));
-}
-
-std::vector<std::string> numbered(const std::string& prefix, size_t count) {
-  std::vector<std::string> names;
-  names.reserve(count);
-  for (size_t i = 0; i < count; ++i) names.push_back(fmt::format("{}{}", prefix, i));
-  return names;
 }
 
 Batch dense_batch(size_t rows, size_t row_bytes) {

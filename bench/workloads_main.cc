@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "waiting.h"
 #include "workloads.h"
 
 int main(int argc, char** argv) {
@@ -39,6 +40,16 @@ int main(int argc, char** argv) {
   rows->add_option("--batch-bytes", batch_bytes)->capture_default_str();
   CLI::App* keys = program.add_subcommand("keys", "A partition of many keys");
   keys->add_option("--count", count)->capture_default_str();
+  int every_ms = 0;
+  int key_count = 10'000;
+  CLI::App* fetch = program.add_subcommand("fetch-waiting", "How late a fetch hears of a sample");
+  CLI::App* watch = program.add_subcommand("watch-waiting", "How late a watcher hears of a tag");
+  for (CLI::App* one : {fetch, watch}) {
+    one->add_option("--count", count)->capture_default_str();
+    one->add_option("--every-ms", every_ms, "0: by waiting; else by asking that often")
+        ->capture_default_str();
+  }
+  watch->add_option("--keys", key_count)->capture_default_str();
   CLI11_PARSE(program, argc, argv);
   try {
     tq::ClientOptions options;
@@ -51,6 +62,8 @@ int main(int argc, char** argv) {
     if (*mixed) result = tq::bench::mixed(client, count, batch_bytes);
     if (*rows) result = tq::bench::rows(client, batch_bytes);
     if (*keys) result = tq::bench::keys(client, count);
+    if (*fetch) result = tq::bench::fetch_waiting(client, count, every_ms);
+    if (*watch) result = tq::bench::watch_waiting(client, count, every_ms, key_count);
     fmt::print("{}\n", result.dump());
   } catch (const tq::Error& error) {
     fmt::print(stderr, "tq_workloads: {}\n", error.what());

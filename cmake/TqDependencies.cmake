@@ -12,6 +12,11 @@ add_library(tq_msgpack INTERFACE)
 target_include_directories(tq_msgpack SYSTEM INTERFACE ${MSGPACK_INCLUDE})
 target_compile_definitions(tq_msgpack INTERFACE MSGPACK_NO_BOOST)
 
+# xxHash's header alone: its functions are compiled into the one file that uses them.
+find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
+add_library(tq_xxhash INTERFACE)
+target_include_directories(tq_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE})
+
 # libzmq is no part of what is built: it is the peer of tests and the measure of benchmarks.
 if(TQ_BUILD_TESTS OR TQ_BUILD_BENCH)
   find_package(PkgConfig REQUIRED)

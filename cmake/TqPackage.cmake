@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What find_package(TransferQueue) finds, in the build tree (CMAKE_PREFIX_PATH=build/release) and after
-# `cmake --install build/release --prefix P` (CMAKE_PREFIX_PATH=P): TransferQueue::core and, where libtorch was found,
-# TransferQueue::torch. A program built with sanitizers cannot use archives without, nor the other way round, so there
+# `cmake --install build/release --prefix P` (CMAKE_PREFIX_PATH=P): TransferQueue::core, TransferQueue::nodes and, where
+# libtorch was found, TransferQueue::torch. A program built with sanitizers cannot use archives without, nor the other way round, so there
 # is no package of such a build.
 if(TQ_SANITIZE)
   message(STATUS "no CMake package: this is a build with sanitizers")
@@ -30,6 +30,7 @@ function(tq_export target set)
 endfunction()
 
 tq_export(tq_core TransferQueueCore)
+tq_export(tq_node_library TransferQueueNodes)
 set(no_torch_header PATTERN torch.h EXCLUDE)
 if(TQ_TORCH_DIR)
   tq_export(tq_torch TransferQueueTorch)

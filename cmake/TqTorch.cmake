@@ -63,7 +63,7 @@ if(TQ_TORCH_DIR)
   tq_import_torch(${TQ_TORCH_DIR})
   message(STATUS "libtorch ${TQ_TORCH_VERSION}: ${TQ_TORCH_WHOSE} (${TQ_TORCH_DIR})")
 else()
-  message(STATUS "TransferQueue::torch, its tests and tutorial 02 are left out: ${TQ_TORCH_MISSING}")
+  message(STATUS "TransferQueue::torch, its tests and the tutorials are left out: ${TQ_TORCH_MISSING}")
 endif()
 
 # Stands in for a test that wants libtorch: shown as skipped where one is wanted but missing, left out where none is.

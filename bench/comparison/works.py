@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Callable
 
-from .nodes import PYTHON, ROOT, TQ, WORKLOADS, Nodes, run_json
+from .nodes import PYTHON, ROOT, TQ, WORKLOADS, Nodes, cpu_seconds, run_json
 
 RUNS = 5  # measured runs of a size within one round
 
@@ -185,6 +185,27 @@ def _beside_large() -> list[Figure]:
     return figures
 
 
+def _waiting() -> list[Figure]:
+    """Waiting at the controller against asking it again every so many milliseconds."""
+    measured = {}
+    for work in ("fetch-waiting", "watch-waiting"):
+        for every_ms in (0, 1, 10, 100):
+            count = 300 if every_ms < 100 else 100
+            with Nodes("cpp", processes=True) as nodes:
+                line = _workload(nodes, work, "--count", count, "--every-ms", every_ms)
+                measured[work, every_ms] = {**line, "cpu_ms": cpu_seconds(nodes.running[0].pid) * 1e3 / count}
+    figures = []
+    for work, says in (("fetch-waiting", "get_meta of one sample"), ("watch-waiting", "changes among 10,000 keys")):
+        ours = measured[work, 0]
+        for every_ms in (1, 10, 100):
+            theirs = measured[work, every_ms]
+            for what, unit, key, factor in (("late by, p50", "ms", "late_p50_us", 1e-3), ("late by, p99", "ms", "late_p99_us", 1e-3),
+                                            ("requests", "each", "requests_each", 1), ("CPU of the controller", "ms each", "cpu_ms", 1)):
+                figures.append(Figure(f"{says}, {what}: waiting / every {every_ms} ms", unit, ours[key] * factor, theirs[key] * factor,
+                                      None, False))
+    return figures
+
+
 ALL = [
     Work("cpp", "C++ client and nodes against all Python, both ending with contiguous columns",
          lambda: _all_cpp({"debug": (10, 10), "tiny": (10, 10), "medium": (2, 2)})),
@@ -196,4 +217,5 @@ ALL = [
     Work("keys", "a partition of a million keys", _many_keys),
     Work("units", "eight units against two", _many_units),
     Work("beside", "small beside large, and rows of all sizes", _beside_large),
+    Work("waiting", "waiting at the controller against polling it", _waiting),
 ]

@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ struct ClientOptions {
   /// Python's way where a key is unknown or a field is not ready: leave it out without a word. Off:
   /// an Error that names them.
   bool ignore_missing = false;
+  /// Once this is requested, calls that wait at the controller, and later ones, end with
+  /// kUnavailable, so that a thread in one can be joined; others end by their deadline.
+  std::stop_token stop;
 };
 
 /// How get_meta finds samples (Python: mode).
@@ -62,6 +66,10 @@ struct GetMetaOptions {
   /// its arguments (transfer_queue/sampler.h). Needs a C++ controller.
   std::string sampler;
   Map sampler_arguments;
+  /// In mode fetch: how long to wait at the controller for enough ready samples, at most one hour;
+  /// the metadata is empty when there are too few until then. 0 asks what is ready now. Nothing: as
+  /// the controller was started.
+  std::optional<std::chrono::milliseconds> wait;
 };
 
 /// What a task has consumed of a partition.
@@ -75,6 +83,20 @@ struct ProductionStatus {
   std::vector<int64_t> global_indexes;  // ascending; empty where there is no such partition
   size_t fields = 0;                    // in the order in which the partition got to know them
   std::vector<int8_t> produced;         // 1 or 0; row-major [samples, fields]
+};
+
+/// What changed in the listing of a partition since a revision. To follow a partition, take away
+/// the removed keys, then set the changed ones; where it is complete, start anew with the changed
+/// ones.
+struct KVChanges {
+  /// The state that this leads to, for the next call. No more than a text to give back; empty where
+  /// there is no such partition.
+  std::string revision;
+  std::vector<std::pair<std::string, Value>> changed;  // key and tags (a Map)
+  std::vector<std::string> removed;                    // each once; none of them in `changed`
+  /// `changed` is the whole listing: the controller cannot tell what changed since, for the
+  /// revision is empty or too old, the partition was cleared meanwhile, the controller restarted.
+  bool complete = false;
 };
 
 /// A client of a controller and its storage units, C++ or Python nodes alike. Many threads may
@@ -101,9 +123,17 @@ class TransferQueueClient {
   const ClientOptions& options() const noexcept;
   const Nodes& nodes() const noexcept;
 
-  /// Metadata of `batch_size` samples with these fields. In mode fetch too few ready samples are
-  /// waited for at the controller (5 s unless it was started otherwise), then it is kTimeout; a
-  /// controller in polling mode gives empty metadata at once.
+  /// Metadata of `batch_size` samples with these fields, all or none. In mode fetch too few ready
+  /// samples are waited for at the controller: with options.wait so long, then the metadata is
+  /// empty; else as long as it was started with (5 s), then it is kTimeout, and a controller in
+  /// polling mode gives empty metadata at once. options.wait means the same on a Python controller,
+  /// which is asked again and again (its own waiting, which stops all its service, comes on top
+  /// where it is not in polling mode). Who waits first is served first, where there is enough for
+  /// both. ClientOptions::deadline begins when options.wait ends.
+  ///
+  /// A fetch consumes and an insert registers, so neither is sent twice: where the connection
+  /// breaks before the reply, it is kUnavailable. A controller that cannot deliver a reply takes
+  /// back what it handed out; a client that ends while it waits has consumed nothing.
   BatchMeta get_meta(const std::vector<std::string>& data_fields, size_t batch_size,
                      const std::string& partition_id, const GetMetaOptions& options = {});
   ConsumptionStatus get_consumption_status(const std::string& task_name,
@@ -131,6 +161,18 @@ class TransferQueueClient {
   /// partition -> key -> tags (a Map), of one partition or of all.
   std::vector<std::pair<std::string, std::vector<std::pair<std::string, Value>>>> kv_list(
       const std::optional<std::string>& partition_id);
+  /// The keys of a partition that changed since a revision that an earlier call gave; with an empty
+  /// one, all keys. A key changes when it is registered, when its tags are set, when a field of it
+  /// is reported as produced, and when it is cleared. Where nothing changed it waits at the
+  /// controller, at most an hour, until something does; with an empty revision, until there is such
+  /// a partition. Without a change until then `changed` and `removed` are empty. An answer costs
+  /// what changed, not what the partition holds; the controller keeps some 30 bytes for each key
+  /// that changed since the partition was first asked about in this way.
+  ///
+  /// A Python controller is asked for its listing again and again: what it answers is complete, and
+  /// a field that is produced is no change there. ClientOptions::deadline begins when `wait` ends.
+  KVChanges kv_list_changes(const std::string& partition_id, const std::string& since = {},
+                            std::chrono::milliseconds wait = std::chrono::milliseconds(0));
 
   /// Stores row i of each column under meta.global_indexes[i] at its unit, then reports it to the
   /// controller. Rows of one partition. Throws PartialPutError when units failed: it has the rows.
@@ -147,11 +189,35 @@ class TransferQueueClient {
   void clear_partition(const std::string& partition_id);
   std::vector<std::string> get_partition_list();
 
+  // Checkpoints piece by piece; transfer_queue/checkpoint.h has both in one. Paths are those of the
+  // nodes' machines, below their --checkpoint-root. A relative one counts from this process's
+  // working directory. A deadline of 0 stands for kCheckpointDeadline.
+  static constexpr std::chrono::minutes kCheckpointDeadline{10};
+  /// Has the controller save what it knows, as it is now, to a file. Its folder must be there.
+  void save_controller_checkpoint(const std::filesystem::path& file,
+                                  std::chrono::milliseconds deadline = {});
+  /// Has the controller take what it saved to a file, in place of what it knows.
+  void load_controller_checkpoint(const std::filesystem::path& file,
+                                  std::chrono::milliseconds deadline = {});
+  /// Has every unit save its rows, as they are now, below a folder, which is made if it is not
+  /// there: simple_storage/su_POSITION_ID.pkl, and who saved them in storage_unit_info.json.
+  void save_storage_checkpoint(const std::filesystem::path& folder,
+                               std::chrono::milliseconds deadline = {});
+  /// Has every unit take its rows out of what was saved below a folder, in place of those it has.
+  /// All units read and check theirs before the first one takes them. Another number of units than
+  /// saved may load, where all are C++ nodes.
+  void load_storage_checkpoint(const std::filesystem::path& folder,
+                               std::chrono::milliseconds deadline = {});
+
   /// Runs work of the asynchronous functions on a thread of this client. Does not block.
   void run_async(std::function<void()> work);
 
  private:
   struct Impl;
+  /// For what belongs to the client and stands in a file of its own. Not for users.
+  Impl& impl() noexcept { return *impl_; }
+  friend class CheckpointFolder;
+
   std::unique_ptr<Impl> impl_;
 };
 

@@ -68,6 +68,9 @@ class Column {
   Value row(size_t i) const;
   /// Row i of a column of tensors. Requires i < size(); throws Error(kWrongType) for values.
   Tensor row_tensor(size_t i) const;
+  /// Rows begin to end - 1, of the same kind, sharing the payloads. Throws Error(kInvalidArgument)
+  /// unless begin <= end <= size().
+  Column slice(size_t begin, size_t end) const;
 
   /// Whether the rows are tensors of one dtype, so that they fit a jagged tensor.
   bool has_one_dtype() const;
@@ -103,6 +106,8 @@ class Batch {
   const Column& at(std::string_view name) const;
   /// nullptr when there is none of that name.
   const Column* find(std::string_view name) const noexcept;
+  /// Rows begin to end - 1 of each column, as Column::slice gives them.
+  Batch slice(size_t begin, size_t end) const;
 
   /// Whether it has no columns.
   bool empty() const noexcept { return columns_.empty(); }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "transfer_queue/async.h"
 #include "transfer_queue/client.h"
 
 /// The key-value interface: samples by keys of the user's choice, in partitions that isolate them.
@@ -71,11 +72,15 @@ Batch kv_batch_get_by_meta(TransferQueueClient& client, const KVBatchMeta& meta,
 KVListing kv_list(TransferQueueClient& client,
                   const std::optional<std::string>& partition_id = std::nullopt);
 
+/// What changed since an earlier call: TransferQueueClient::kv_list_changes.
+KVChanges kv_list_changes(TransferQueueClient& client, const std::string& partition_id,
+                          const std::string& since = {},
+                          std::chrono::milliseconds wait = std::chrono::milliseconds(0));
+
 void kv_clear(TransferQueueClient& client, const std::vector<std::string>& keys,
               const std::string& partition_id);
 
-/// The same without blocking, on a thread of the client; arguments are copied (payloads are
-/// shared). The future throws what the function would have thrown.
+/// The same without blocking, as transfer_queue/async.h says; kv_list_changes is there too.
 std::future<KVBatchMeta> async_kv_put(TransferQueueClient& client, std::string key,
                                       std::string partition_id,
                                       std::vector<std::pair<std::string, Value>> fields,
@@ -95,11 +100,7 @@ std::future<KVListing> async_kv_list(TransferQueueClient& client,
 std::future<void> async_kv_clear(TransferQueueClient& client, std::vector<std::string> keys,
                                  std::string partition_id);
 
-/// The same with a callback, called once on a thread of the client, with the result or the error.
-/// It must not throw and must not destroy the client.
-template <class T>
-using Callback = std::function<void(Result<T>)>;
-
+/// The same with a callback.
 void async_kv_put(TransferQueueClient& client, std::string key, std::string partition_id,
                   std::vector<std::pair<std::string, Value>> fields, std::optional<Map> tag,
                   Callback<KVBatchMeta> done);

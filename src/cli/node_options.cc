@@ -6,6 +6,7 @@
 #include "cli/sampler_option.h"
 #include "cli/warm_memory.h"
 #include "memory/block_cache.h"
+#include "nodes/start.h"
 
 namespace tq::cli {
 namespace {
@@ -33,15 +34,9 @@ CLI::Validator positive(const char* unit) {
           ""};
 }
 
-std::string advertised_host(const std::string& text) {
-  const runtime::BindAddress address = runtime::BindAddress::parse(text);
-  if (address.port != 0 || address.is_wildcard()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("--advertise {}: it must be one address without a port, the one that "
-                            "peers connect to; a port is set with --bind ADDR:PORT",
-                            text));
-  }
-  return address.host;
+checkpoint::RootPointer checkpoint_root(const std::string& folder) {
+  if (folder.empty()) return nullptr;
+  return std::make_shared<const checkpoint::Root>(folder);
 }
 
 }  // namespace
@@ -71,6 +66,12 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
       ->type_name("BYTES")
       ->envname("TQ_KEEP_MEMORY");
   command
+      .add_option("--checkpoint-root", s.checkpoint_root,
+                  "The folder below which clients may have this node save and load checkpoints; "
+                  "none are saved or loaded unless given")
+      ->type_name("DIR")
+      ->envname("TQ_CHECKPOINT_ROOT");
+  command
       .add_option("--warn-seconds", s.heavy.seconds,
                   "Log a warning for a request that takes this long, for others wait meanwhile")
       ->capture_default_str()
@@ -91,13 +92,14 @@ void add_controller_options(CLI::App& command, NodeSettings& s) {
                    "Answer a fetch without enough data at once, with an empty batch, instead of "
                    "letting it wait");
   command
-      .add_option(
-          "--sampler", s.sampler,
-          "Which ready samples a fetch gets, with the arguments of Python's class: "
-          "SequentialSampler, GRPOGroupNSampler,n_samples_per_prompt=N, RankAwareSampler or "
-          "SeqlenBalancedSampler,n_samples_per_prompt=N,dp_size=N")
+      .add_option("--sampler", s.sampler,
+                  "Which ready samples a fetch gets, with the arguments of Python's class: "
+                  "SequentialSampler, GRPOGroupNSampler,n_samples_per_prompt=N, RankAwareSampler, "
+                  "SeqlenBalancedSampler,n_samples_per_prompt=N,dp_size=N or "
+                  "StreamingTokenBudgetSampler,n_samples_per_prompt=N,balance_unit_multiplier=N")
       ->capture_default_str()
       ->type_name("NAME[,ARGUMENT=NUMBER]...")
+      ->check(sampler_problem)
       ->envname("TQ_SAMPLER");
   command
       .add_option("--pre-alloc", s.controller.pre_alloc_samples,
@@ -142,44 +144,26 @@ void add_storage_options(CLI::App& command, NodeSettings& s) {
 }
 
 runtime::NodeOptions to_node_options(const NodeSettings& s) {
-  runtime::NodeOptions options;
-  options.bind = runtime::BindAddress::parse(s.bind);
+  runtime::NodeOptions options = nodes::listen_at(s.bind, s.advertise, "--bind", "--advertise");
   options.backlog = s.backlog;
   options.heavy = s.heavy;
   options.when_idle = release_kept_memory;
   memory::set_kept_bytes(s.keep_memory_bytes);
-  if (!s.advertise.empty()) {
-    options.advertise = advertised_host(s.advertise);
-  } else if (options.bind.is_wildcard()) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("--bind {} listens on every address; say with --advertise ADDR which one "
-                    "peers shall connect to",
-                    s.bind));
-  }
   return options;
 }
 
 std::unique_ptr<runtime::Node> start_controller(const NodeSettings& s,
                                                 const runtime::NodeOptions& options) {
   controller::ControllerConfig config = s.controller;
-  config.limits = options.limits;
-  const std::vector<std::string> sockets = {
-      "handshake_socket", "request_handle_socket",
-      "data_status_update_socket",  // where clients up to 0.1.7 send NOTIFY_DATA_UPDATE
-  };
-  auto actor = std::make_unique<controller::Controller>(config, make_sampler(s.sampler));
-  return std::make_unique<runtime::Node>(std::move(actor), ServerInfo::kControllerRole, sockets,
-                                         options);
+  config.checkpoint_root = checkpoint_root(s.checkpoint_root);
+  return nodes::start_controller(config, options, make_sampler(s.sampler));
 }
 
 std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,
                                              const runtime::NodeOptions& options) {
   storage::StorageConfig config = s.storage;
-  config.limits = options.limits;
-  return std::make_unique<runtime::Node>(std::make_unique<storage::StorageUnit>(config),
-                                         ServerInfo::kStorageRole,
-                                         std::vector<std::string>{"put_get_socket"}, options);
+  config.checkpoint_root = checkpoint_root(s.checkpoint_root);
+  return nodes::start_storage(config, options);
 }
 
 }  // namespace tq::cli

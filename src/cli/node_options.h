@@ -19,6 +19,7 @@ struct NodeSettings {
   int backlog = 4096;
   runtime::HeavyRequest heavy;
   uint64_t keep_memory_bytes = uint64_t{256} << 20;
+  std::string checkpoint_root;  // none when empty
 
   // The defaults of a role's settings stand with the role.
   controller::ControllerConfig controller;

@@ -34,12 +34,21 @@ std::unique_ptr<Sampler> make_sampler(const std::string& text) {
     const std::string_view argument = take();
     const size_t sign = std::min(argument.find('='), argument.size());
     const std::string_view value = argument.substr(std::min(sign + 1, argument.size()));
-    arguments.emplace_back(Value(argument.substr(0, sign)), Value(number(value, argument)));
+    const std::string argument_name(argument.substr(0, sign));
+    if (Value(arguments).find(argument_name) != nullptr) {
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is given twice", argument_name));
+    }
+    arguments.emplace_back(Value(argument_name), Value(number(value, argument)));
   }
+  return SamplerRegistry::built_in().make(name, arguments);
+}
+
+std::string sampler_problem(const std::string& text) {
   try {
-    return SamplerRegistry::built_in().make(name, arguments);
+    make_sampler(text);
+    return {};
   } catch (const Error& error) {
-    throw Error(error.code(), fmt::format("--sampler {}: {}", text, error.what()));
+    return error.what();
   }
 }
 

@@ -20,6 +20,7 @@ void block_stop_signals() {
   const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file past its limit is an error of the write
 }
 
 int wait_for_stop() {

@@ -4,7 +4,7 @@
 namespace tq::cli {
 
 /// Blocks SIGTERM and SIGINT for this thread and all that it starts, so that wait_for_stop() gets
-/// them. Call before the first thread. Ignores SIGPIPE.
+/// them. Call before the first thread. Ignores SIGPIPE and SIGXFSZ.
 void block_stop_signals();
 
 /// Waits for SIGTERM or SIGINT. Blocks; returns the signal.

@@ -8,6 +8,7 @@
 #include "cli/info_files.h"
 #include "cli/node_options.h"
 #include "cli/signals.h"
+#include "nodes/start.h"
 
 namespace tq::cli {
 namespace {
@@ -18,21 +19,16 @@ struct UpSettings {
   int units = 2;
 };
 
-// Each node of a fixed port range takes the ports after the one before it.
-void advance_port(runtime::NodeOptions& options, const runtime::Node& started) {
-  if (options.bind.port != 0) options.bind.port += static_cast<int>(started.info().ports.size());
-}
-
 int run_up(const UpSettings& settings) {
   block_stop_signals();
   runtime::NodeOptions options = to_node_options(settings.nodes);
   prepare_info_dir(settings.info_dir);
   const auto controller = start_controller(settings.nodes, options);
-  advance_port(options, *controller);
+  options = nodes::after(std::move(options), *controller);
   std::vector<std::unique_ptr<runtime::Node>> units;
   for (int i = 0; i < settings.units; ++i) {
     units.push_back(start_storage(settings.nodes, options));
-    advance_port(options, *units.back());
+    options = nodes::after(std::move(options), *units.back());
   }
   // The controller's address comes last: where it stands, all units can be found. So one that a
   // killed run left goes first.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/async_threads.h"
 
+#include <fmt/format.h>
+
+#include <system_error>
 #include <utility>
+
+#include "transfer_queue/error.h"
 
 namespace tq::client {
 
@@ -17,8 +22,20 @@ AsyncThreads::~AsyncThreads() {
 void AsyncThreads::run(std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   queue_.push_back(std::move(work));
-  if (idle_ < queue_.size()) threads_.emplace_back([this] { loop(); });
+  if (idle_ < queue_.size()) start_thread();
   wake_.notify_one();
+}
+
+void AsyncThreads::start_thread() {
+  try {
+    threads_.emplace_back([this] { loop(); });
+  } catch (const std::system_error& error) {
+    queue_.pop_back();
+    throw Error(ErrorCode::kUnavailable,
+                fmt::format("no thread can be started for one more asynchronous call, beside the "
+                            "{} that the client has: {}",
+                            threads_.size(), error.what()));
+  }
 }
 
 void AsyncThreads::loop() {

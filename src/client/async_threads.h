@@ -20,10 +20,12 @@ class AsyncThreads {
   AsyncThreads(const AsyncThreads&) = delete;
   AsyncThreads& operator=(const AsyncThreads&) = delete;
 
-  /// Thread-safe, does not block.
+  /// Thread-safe, does not block. Throws Error(kUnavailable) when the process may start no thread
+  /// for the work; it is not run then.
   void run(std::function<void()> work);
 
  private:
+  void start_thread();
   void loop();
 
   std::mutex mutex_;

@@ -118,7 +118,9 @@ TransferQueueClient::TransferQueueClient(Nodes nodes, ClientOptions options) {
                               std::min(impl_->options.deadline, manager::kFirstContactMax));
 }
 
-TransferQueueClient::~TransferQueueClient() = default;
+TransferQueueClient::~TransferQueueClient() {
+  if (impl_ != nullptr) impl_->stopping.notify();
+}
 
 const ClientOptions& TransferQueueClient::options() const noexcept { return impl_->options; }
 const Nodes& TransferQueueClient::nodes() const noexcept { return impl_->nodes; }

@@ -16,6 +16,7 @@ namespace {
 ErrorCode code_of(const std::string& message) {
   if (message.find("TimeoutError") != std::string::npos) return ErrorCode::kTimeout;
   if (message.find("NotImplementedError") != std::string::npos) return ErrorCode::kUnsupported;
+  if (message.find("ConnectionError") != std::string::npos) return ErrorCode::kUnavailable;
   return ErrorCode::kInvalidArgument;
 }
 
@@ -36,7 +37,7 @@ std::array<int, 3> version_numbers(std::string_view text) {
 
 void ControllerClient::handshake(manager::Deadline deadline) {
   const wire::Envelope reply = ask_for<wire::HandshakeAck>(
-      wire::Handshake{id_, "TransferQueueClient"}, deadline, "handshake_socket");
+      wire::Handshake{id_, "TransferQueueClient"}, Ask{deadline, "handshake_socket"});
   is_ours_ = wire::extension_of(reply.body).has_value();
 }
 
@@ -81,12 +82,12 @@ std::string ControllerClient::ask_python_version(manager::Deadline deadline) {
   return wire::unpack_body<wire::ProductionResponse>(reply.body, wire::Limits{}).partition_id;
 }
 
-void ControllerClient::require_ours(const SamplerChoice& sampler) const {
+void ControllerClient::require_samplers(const std::string& wanted) const {
   if (is_ours_) return;
   throw Error(
       ErrorCode::kUnsupported,
       fmt::format("{} is a Python node, which takes no sampler by request; start it with {}",
-                  manager::describe(controller_, "request_handle_socket"), sampler.name));
+                  manager::describe(controller_, "request_handle_socket"), wanted));
 }
 
 wire::Envelope ControllerClient::exchange(manager::Outgoing request, manager::Deadline deadline) {

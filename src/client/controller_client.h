@@ -13,11 +13,14 @@
 
 namespace tq::client {
 
-/// The sampler that a fetch asks for in place of the controller's own; none while the name is
-/// empty.
-struct SamplerChoice {
-  std::string name;
-  Map arguments;
+/// How a request goes out.
+struct Ask {
+  manager::Deadline deadline;
+  const char* socket_name = "request_handle_socket";
+  Map extension = {};  // keys under x_tq, which only a controller of ours reads
+  bool once = false;   // see manager::Outgoing
+  const runtime::Wakeup* stop = nullptr;
+  std::optional<std::chrono::milliseconds> reach_within = std::nullopt;
 };
 
 /// Typed requests to the controller, ours or Python's of any release. Blocks until the deadline at
@@ -33,23 +36,37 @@ class ControllerClient {
   template <class ReplyMessage, class RequestMessage>
   ReplyMessage ask(const RequestMessage& request, manager::Deadline deadline,
                    const char* socket_name = "request_handle_socket") {
-    wire::Envelope reply = ask_for<ReplyMessage>(request, deadline, socket_name);
+    return ask<ReplyMessage>(request, Ask{deadline, socket_name});
+  }
+  template <class ReplyMessage, class RequestMessage>
+  ReplyMessage ask(const RequestMessage& request, const Ask& how) {
+    wire::Envelope reply = ask_for<ReplyMessage>(request, how);
     return wire::unpack_body<ReplyMessage>(reply.body, wire::Limits{});
   }
-
-  /// The same with a sampler. Throws Error(kUnsupported) where the controller takes none by
-  /// request.
+  /// The reply, of that type but not unpacked: x_tq stands in its body.
   template <class ReplyMessage, class RequestMessage>
-  ReplyMessage ask_with(const RequestMessage& request, const SamplerChoice& sampler,
-                        manager::Deadline deadline) {
-    if (!sampler.name.empty()) require_ours(sampler);
-    wire::Envelope reply =
-        ask_for<ReplyMessage>(request, deadline, "request_handle_socket", &sampler);
-    return wire::unpack_body<ReplyMessage>(reply.body, wire::Limits{});
+  wire::Envelope ask_for(const RequestMessage& request, const Ask& how) {
+    const wire::Extension extension{wire::Extension::kVersion, manager::new_request_id(), "",
+                                    how.extension};
+    wire::Envelope reply = exchange({&controller_,
+                                     how.socket_name,
+                                     wire::pack_request(id_, controller_.id, request, extension),
+                                     extension.request_id,
+                                     RequestMessage::kType.data(),
+                                     {},
+                                     how.once,
+                                     how.stop,
+                                     how.reach_within},
+                                    how.deadline);
+    check_type(reply, RequestMessage::kType, ReplyMessage::kType, how.socket_name);
+    return reply;
   }
 
   /// To be called first: joins, and learns whether the controller is one of ours.
   void handshake(manager::Deadline deadline);
+  bool is_ours() const noexcept { return is_ours_; }
+  /// Throws Error(kUnsupported) where the controller takes no sampler by request.
+  void require_samplers(const std::string& wanted) const;
   /// Where it takes NOTIFY_DATA_UPDATE: Python's up to 0.1.7 have a socket for it alone.
   const char* notify_socket() const;
   /// Whether it serves MARK_CLEARING: ours, and Python's from 0.1.10 on. The request thread of
@@ -57,27 +74,9 @@ class ControllerClient {
   bool knows_mark_clearing(manager::Deadline deadline);
 
  private:
-  /// A reply of that type, not unpacked.
-  template <class ReplyMessage, class RequestMessage>
-  wire::Envelope ask_for(const RequestMessage& request, manager::Deadline deadline,
-                         const char* socket_name, const SamplerChoice* sampler = nullptr) {
-    wire::Extension extension{wire::Extension::kVersion, manager::new_request_id(), ""};
-    if (sampler != nullptr && !sampler->name.empty()) {
-      extension.sampler = sampler->name;
-      extension.sampler_arguments = sampler->arguments;
-    }
-    wire::Envelope reply = exchange(
-        {&controller_, socket_name, wire::pack_request(id_, controller_.id, request, extension),
-         extension.request_id, RequestMessage::kType.data()},
-        deadline);
-    check_type(reply, RequestMessage::kType, ReplyMessage::kType, socket_name);
-    return reply;
-  }
-
   wire::Envelope exchange(manager::Outgoing request, manager::Deadline deadline);
   void check_type(const wire::Envelope& reply, std::string_view request_type,
                   std::string_view wanted, const char* socket_name) const;
-  void require_ours(const SamplerChoice& sampler) const;
   std::string ask_python_version(manager::Deadline deadline);
 
   const ServerInfo& controller_;

@@ -241,6 +241,11 @@ KVListing kv_list(TransferQueueClient& client, const std::optional<std::string>&
   return client.kv_list(partition_id);
 }
 
+KVChanges kv_list_changes(TransferQueueClient& client, const std::string& partition_id,
+                          const std::string& since, std::chrono::milliseconds wait) {
+  return client.kv_list_changes(partition_id, since, wait);
+}
+
 void kv_clear(TransferQueueClient& client, const std::vector<std::string>& keys,
               const std::string& partition_id) {
   client.clear_samples(look_up(client, keys, partition_id));

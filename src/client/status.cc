@@ -49,26 +49,43 @@ bool all_ones(const std::vector<int8_t>& values) {
   return std::all_of(values.begin(), values.end(), [](int8_t value) { return value == 1; });
 }
 
-}  // namespace
-
-BatchMeta TransferQueueClient::get_meta(const std::vector<std::string>& data_fields,
-                                        size_t batch_size, const std::string& partition_id,
-                                        const GetMetaOptions& options) {
+wire::GetMeta get_meta_request(const std::vector<std::string>& data_fields, size_t batch_size,
+                               const std::string& partition_id, const GetMetaOptions& options) {
   wire::GetMeta request;
   request.data_fields = data_fields;
   request.batch_size = static_cast<int64_t>(batch_size);
   request.partition_id = partition_id;
   request.mode = name_of(options.mode);
-  if (options.mode == GetMetaMode::kFetch) {
-    if (options.task_name.empty()) {
-      throw Error(ErrorCode::kInvalidArgument, "get_meta in mode fetch needs a task_name");
+  if (options.mode != GetMetaMode::kFetch) {
+    if (options.wait) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("get_meta in mode {} never waits; leave out wait", request.mode));
     }
-    request.task_name = options.task_name;
-    if (!options.sampling_config.empty()) request.sampling_config = options.sampling_config;
+    return request;
   }
-  client::SamplerChoice choice{options.sampler, options.sampler_arguments};
-  return impl_->controller.ask_with<wire::GetMetaResponse>(request, choice, impl_->deadline())
-      .metadata;
+  if (options.task_name.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "get_meta in mode fetch needs a task_name");
+  }
+  request.task_name = options.task_name;
+  if (!options.sampling_config.empty()) request.sampling_config = options.sampling_config;
+  return request;
+}
+
+}  // namespace
+
+BatchMeta TransferQueueClient::get_meta(const std::vector<std::string>& data_fields,
+                                        size_t batch_size, const std::string& partition_id,
+                                        const GetMetaOptions& options) {
+  const wire::GetMeta request = get_meta_request(data_fields, batch_size, partition_id, options);
+  client::Ask ask{impl_->deadline()};
+  ask.once = options.mode != GetMetaMode::kForceFetch;
+  if (options.mode == GetMetaMode::kFetch && !options.sampler.empty()) {
+    impl_->controller.require_samplers(options.sampler);
+    ask.extension = {{"sampler", options.sampler},
+                     {"sampler_arguments", options.sampler_arguments}};
+  }
+  if (options.wait) return impl_->fetch_waiting(request, std::move(ask), *options.wait);
+  return impl_->controller.ask<wire::GetMetaResponse>(request, ask).metadata;
 }
 
 ConsumptionStatus TransferQueueClient::get_consumption_status(const std::string& task_name,

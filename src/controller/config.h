@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#include "checkpoint/root.h"
 #include "wire/limits.h"
 
 namespace tq::controller {
@@ -23,6 +24,8 @@ struct ControllerConfig {
   /// they clear its rows, and give up on a storage unit after 200 s. Waiting costs nothing but
   /// larger numbers.
   double index_rest_s = 200;
+  /// Where checkpoints lie; null: the controller neither saves nor loads.
+  checkpoint::RootPointer checkpoint_root = nullptr;
   wire::Limits limits;
 };
 

@@ -29,6 +29,9 @@ class Consumption {
   /// Takes back what the receipt holds, once. True when there was something.
   bool give_back(const Receipt& receipt);
 
+  /// For a fresh one: what a checkpoint says.
+  void restore(IndexSet consumed) { consumed_ = std::move(consumed); }
+
   /// Everything is to be consumed again.
   void reset();
   /// These samples are cleared.

@@ -15,9 +15,10 @@ namespace {
 
 using Handler = runtime::Outcome (*)(State&, runtime::Request&, runtime::TimePoint);
 
-// A fetch may wait and be handled again, so its body stays whole.
+// These may wait and be handled again, so their bodies stay whole.
 template <class Message>
-constexpr bool kMayWait = std::is_same_v<Message, wire::GetMeta>;
+constexpr bool kMayWait =
+    std::is_same_v<Message, wire::GetMeta> || std::is_same_v<Message, wire::KvList>;
 
 template <class Message>
 Message unpack(wire::Value& body, const wire::Limits& limits) {

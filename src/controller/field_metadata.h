@@ -34,6 +34,13 @@ class FieldMetadata {
   /// Whether any sample has the field.
   bool empty() const noexcept { return rows_.empty(); }
 
+  /// The samples that have it.
+  const IndexSet& rows() const noexcept { return rows_; }
+
+  /// For checkpoints. from_value() throws Error for a value whose parts do not fit.
+  wire::Value to_value() const;
+  static FieldMetadata from_value(wire::Value& map, const wire::Limits& limits);
+
   /// The field as a BatchMeta of these samples shows it.
   wire::FieldSchema to_batch_schema(std::span<const int64_t> batch) const;
 

@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "controller/saved.h"
 #include "transfer_queue/error.h"
 
 namespace tq::controller {
@@ -39,6 +41,35 @@ void IndexAllocator::release(IndexSet indexes, runtime::TimePoint now) {
   const runtime::TimePoint until =
       now + std::chrono::duration_cast<runtime::TimePoint::duration>(rest_);
   resting_.push_back({until, std::move(indexes)});
+}
+
+// Times of rest go on from where they were.
+wire::Value IndexAllocator::to_value(runtime::TimePoint now) const {
+  wire::Array resting;
+  for (const Resting& rests : resting_) {
+    const std::chrono::duration<double> left = rests.until - now;
+    resting.emplace_back(
+        wire::Map{{"seconds", left.count()}, {"indexes", saved::index_set(rests.indexes)}});
+  }
+  return wire::Map{
+      {"next", next_}, {"free", saved::index_set(free_)}, {"resting", std::move(resting)}};
+}
+
+void IndexAllocator::restore(wire::Value& map, const wire::Limits& limits, runtime::TimePoint now) {
+  next_ = saved::take<int64_t>(map, "next", limits);
+  if (next_ < 0 || next_ > index_max_ + 1) saved::fail(fmt::format("next is {}", next_));
+  free_ = saved::take_index_set(map, "free", limits);
+  resting_.clear();
+  wire::Value& resting = saved::at(map, "resting");
+  for (wire::Value& rests : wire::items_of(resting, {nullptr, "resting", {}}, limits)) {
+    const double* seconds = saved::at(rests, "seconds").get_if<double>();
+    constexpr double kLongest = 1e9;
+    if (seconds == nullptr || !(*seconds <= kLongest)) saved::fail("a rest has no end");
+    const std::chrono::duration<double> left(std::max(*seconds, 0.0));
+    const auto until = now + std::chrono::duration_cast<runtime::TimePoint::duration>(left);
+    if (!resting_.empty() && until < resting_.back().until) saved::fail("rests are out of order");
+    resting_.push_back({until, saved::take_index_set(rests, "indexes", limits)});
+  }
 }
 
 }  // namespace tq::controller

@@ -9,6 +9,8 @@
 
 #include "controller/index_set.h"
 #include "runtime/actor.h"
+#include "wire/limits.h"
+#include "wire/value.h"
 
 namespace tq::controller {
 
@@ -29,6 +31,21 @@ class IndexAllocator {
   void ensure_available(size_t count) const;
   /// Takes back indexes that were handed out and not taken back since.
   void release(IndexSet indexes, runtime::TimePoint now);
+
+  /// For checkpoints: everything, and into a fresh one. restore() throws Error for what cannot be,
+  /// and the allocator is of no use then.
+  wire::Value to_value(runtime::TimePoint now) const;
+  void restore(wire::Value& map, const wire::Limits& limits, runtime::TimePoint now);
+  /// Calls visit(const IndexSet&) for what is free or rests.
+  template <class Visit>
+  void for_each_set(Visit&& visit) const {
+    visit(free_);
+    for (const Resting& resting : resting_) visit(resting.indexes);
+  }
+  /// Whether all of these were handed out once.
+  bool has_given_out(const IndexSet& indexes) const noexcept {
+    return indexes.empty() || indexes.last() < next_;
+  }
 
  private:
   struct Resting {

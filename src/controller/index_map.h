@@ -42,6 +42,16 @@ class IndexMap {
     chunks_.clear();
     size_ = 0;
   }
+  /// Calls visit(int64_t index, uint32_t value), ascending.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const auto& [id, chunk] : chunks_.entries()) {
+      for (int64_t i = 0; i < kSpan; ++i) {
+        const uint32_t value = chunk->values[static_cast<size_t>(i)];
+        if (value != kNone) visit(id * kSpan + i, value);
+      }
+    }
+  }
   /// Replaces each entry by change(entry), which must not give kNone.
   template <class Change>
   void transform(Change&& change) {

@@ -104,6 +104,23 @@ bool IndexSet::contains_all(const IndexSet& other) const noexcept {
   return true;
 }
 
+void IndexSet::add_chunk(int64_t id, const std::array<uint64_t, kChunkWords>& words) {
+  Chunk& chunk = chunks_.obtain(id);
+  size_ -= chunk.count;
+  for (size_t w = 0; w < kChunkWords; ++w) chunk.words[w] |= words[w];
+  chunk.count = count_bits(chunk);
+  size_ += chunk.count;
+  if (chunk.count == 0) chunks_.drop(id);
+}
+
+int64_t IndexSet::last() const noexcept {
+  const auto& [id, chunk] = chunks_.entries().back();
+  size_t word = kChunkWords - 1;
+  while (chunk->words[word] == 0) --word;
+  return id * kChunkBits + static_cast<int64_t>(word * 64) + 63 -
+         std::countl_zero(chunk->words[word]);
+}
+
 std::vector<int64_t> IndexSet::take_first(size_t count) {
   std::vector<int64_t> taken;
   taken.reserve(std::min(count, size_));

@@ -44,6 +44,11 @@ class IndexSet {
   void remove(const IndexSet& other);
   bool contains_all(const IndexSet& other) const noexcept;
 
+  /// Adds the indexes of one chunk.
+  void add_chunk(int64_t id, const std::array<uint64_t, kChunkWords>& words);
+  /// The largest index. Requires one.
+  int64_t last() const noexcept;
+
   /// Removes the smallest indexes, at most `count`, and returns them ascending.
   std::vector<int64_t> take_first(size_t count);
   std::vector<int64_t> to_vector() const;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controller/key_table.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <random>
 #include <utility>
+
+#include "controller/saved.h"
 
 namespace tq::controller {
 namespace {
@@ -139,6 +143,93 @@ void KeyTable::compact() {
   texts_.shrink_to_fit();
   dead_ = 0;
   grow_slots();
+}
+
+// Dead entries are left out. "ends": where each text ends in "texts"; "listed": the index that the
+// key stands for, or kUnlisted; "holders": all indexes that have a key, and "keys": which.
+wire::Value KeyTable::to_value() const {
+  std::vector<int64_t> ordinals(entries_.size(), -1);
+  std::string texts;
+  std::vector<int64_t> ends, listed, holders, keys;
+  for (size_t at = 0; at < entries_.size(); ++at) {
+    if (entries_[at].holders == 0) continue;
+    ordinals[at] = static_cast<int64_t>(ends.size());
+    texts += text_of(entries_[at]);
+    ends.push_back(static_cast<int64_t>(texts.size()));
+    listed.push_back(entries_[at].index);
+  }
+  entry_of_index_.for_each([&](int64_t index, uint32_t at) {
+    holders.push_back(index);
+    keys.push_back(ordinals[at]);
+  });
+  const auto size = static_cast<int64_t>(texts.size());
+  return wire::Map{
+      {"texts", wire::Tensor{wire::DType::uint8, {size}, wire::Slice::own(std::move(texts))}},
+      {"ends", saved::numbers(ends)},
+      {"listed", saved::numbers(listed)},
+      {"holders", saved::numbers(holders)},
+      {"keys", saved::numbers(keys)}};
+}
+
+IndexSet KeyTable::restore(wire::Value& map, const wire::Limits& limits) {
+  const auto texts = saved::take<wire::Tensor>(map, "texts", limits);
+  const std::vector<int64_t> ends = saved::take_numbers(map, "ends");
+  const std::vector<int64_t> listed = saved::take_numbers(map, "listed");
+  const std::vector<int64_t> holders = saved::take_numbers(map, "holders");
+  const std::vector<int64_t> keys = saved::take_numbers(map, "keys");
+  if (ends.size() != listed.size() || holders.size() != keys.size() ||
+      ends.size() >= UINT32_MAX / 2) {
+    saved::fail("the lists of keys are not of one length");
+  }
+  texts_ = texts.data.view();
+  restore_entries(ends, listed, limits);
+  IndexSet indexes;
+  for (size_t i = 0; i < holders.size(); ++i) {
+    const bool is_entry = keys[i] >= 0 && static_cast<size_t>(keys[i]) < entries_.size();
+    if (holders[i] < 0 || holders[i] > limits.global_index_max || !is_entry ||
+        !indexes.insert(holders[i])) {
+      saved::fail(fmt::format("sample {} has a key that is not there, or two", holders[i]));
+    }
+    entry_of_index_.set(holders[i], static_cast<uint32_t>(keys[i]));
+    ++entries_[static_cast<size_t>(keys[i])].holders;
+  }
+  restore_slots();
+  return indexes;
+}
+
+void KeyTable::restore_entries(const std::vector<int64_t>& ends, const std::vector<int64_t>& listed,
+                               const wire::Limits& limits) {
+  size_t from = 0;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    const auto end = static_cast<size_t>(ends[i]);
+    if (ends[i] < 0 || end < from || end > texts_.size() || end - from > limits.name_bytes_max) {
+      saved::fail("the texts of keys do not follow each other");
+    }
+    const std::string_view text = std::string_view(texts_).substr(from, end - from);
+    entries_.push_back({from, static_cast<uint32_t>(text.size()), hash_of(text), listed[i], 0});
+    from = end;
+  }
+  if (from != texts_.size()) saved::fail("there are texts that are no keys");
+}
+
+void KeyTable::restore_slots() {
+  for (const Entry& entry : entries_) listed_ += entry.index != kUnlisted ? 1 : 0;
+  size_t wanted = kSlotsMin;
+  while (wanted < 3 * (listed_ + 1)) wanted *= 2;
+  slots_.assign(wanted, kFree);
+  slots_used_ = listed_;
+  for (size_t at = 0; at < entries_.size(); ++at) {
+    const Entry& entry = entries_[at];
+    const bool listed = entry.index != kUnlisted;
+    const bool is_holder = listed && entry.index >= 0 && entry_of_index_.find(entry.index) == at;
+    if (entry.holders == 0 || (listed && !is_holder)) {
+      saved::fail("a key stands for a sample that does not have it");
+    }
+    if (!listed) continue;
+    const size_t slot = slot_of(text_of(entry), entry.hash);
+    if (slots_[slot] != kFree) saved::fail("a key is there twice");
+    slots_[slot] = static_cast<uint32_t>(at);
+  }
 }
 
 size_t KeyTable::memory_bytes() const noexcept {

@@ -9,6 +9,9 @@
 #include <vector>
 
 #include "controller/index_map.h"
+#include "controller/index_set.h"
+#include "wire/limits.h"
+#include "wire/value.h"
 
 namespace tq::controller {
 
@@ -46,6 +49,12 @@ class KeyTable {
     }
   }
 
+  /// For checkpoints: the whole table, and into an empty one. restore() returns the indexes that
+  /// have a key; it throws Error for a value whose parts do not fit, and the table is of no use
+  /// then.
+  wire::Value to_value() const;
+  IndexSet restore(wire::Value& map, const wire::Limits& limits);
+
   /// Heap bytes that the table takes.
   size_t memory_bytes() const noexcept;
 
@@ -70,6 +79,9 @@ class KeyTable {
   void grow_slots();
   void fill_slots(size_t count);
   void compact();
+  void restore_entries(const std::vector<int64_t>& ends, const std::vector<int64_t>& listed,
+                       const wire::Limits& limits);
+  void restore_slots();
 
   std::vector<Entry> entries_;  // in order of registration; dead ones until the next compaction
   std::string texts_;

@@ -45,6 +45,7 @@ void Partition::clear(const IndexSet& rows) {
   }
   for (auto& [name, consumption] : tasks_) consumption.forget(rows);
   rows.for_each([&](int64_t index) {
+    note_removal(index);
     keys_.erase_index(index);
     tags_.erase(index);
     backend_meta_.erase(index);
@@ -77,6 +78,7 @@ std::optional<std::string> Partition::produce(
     const std::optional<std::string> differs = field.metadata.update(update, rows);
     if (differs && !conflict) conflict = fmt::format("field '{}': {}", name, *differs);
   }
+  if (changes_ != nullptr && !updates.empty()) rows.for_each([&](int64_t i) { note_change(i); });
   return conflict;
 }
 
@@ -96,6 +98,14 @@ void Partition::reset_consumption(const std::optional<std::string>& task) {
 }
 
 ReadyIndexes Partition::ready(const wire::Names& fields, const Consumption& task) const {
+  return with_fields(fields, &task.consumed());
+}
+
+ReadyIndexes Partition::produced(const wire::Names& fields) const {
+  return with_fields(fields, nullptr);
+}
+
+ReadyIndexes Partition::with_fields(const wire::Names& fields, const IndexSet* consumed) const {
   std::vector<const IndexSet*> produced;
   produced.reserve(std::max<size_t>(fields.size(), 1));
   for (const std::string& name : fields) {
@@ -103,16 +113,22 @@ ReadyIndexes Partition::ready(const wire::Names& fields, const Consumption& task
     produced.push_back(position ? &fields_[*position].produced : &nothing_);
   }
   if (produced.empty()) produced.push_back(&active_);
-  return ReadyIndexes(std::move(produced), &task.consumed());
+  return ReadyIndexes(std::move(produced), consumed);
+}
+
+void Partition::assign_key(std::string_view key, int64_t index) {
+  keys_.assign(key, index);
+  note_change(index);
 }
 
 void Partition::set_tag(int64_t index, wire::Value tag) {
   const auto* entries = tag.get_if<wire::Map>();
   if (entries != nullptr && entries->empty()) {
-    tags_.erase(index);
+    if (tags_.erase(index) == 0) return;  // as a put sets it: no change
   } else {
     tags_.insert_or_assign(index, std::move(tag));
   }
+  note_change(index);
 }
 
 const wire::Value* Partition::find_tag(int64_t index) const {
@@ -141,6 +157,33 @@ void Partition::merge_backend_meta(int64_t index, const wire::Map& fields) {
 const wire::Map* Partition::find_backend_meta(int64_t index) const {
   const auto found = backend_meta_.find(index);
   return found != backend_meta_.end() ? &found->second : nullptr;
+}
+
+const ChangeLog& Partition::changes(size_t removed_bytes_max) {
+  if (changes_ == nullptr) changes_ = std::make_unique<ChangeLog>(removed_bytes_max);
+  return *changes_;
+}
+
+void Partition::note_change(int64_t index) {
+  if (changes_ != nullptr && keys_.key_of(index)) changes_->changed(index);
+}
+
+void Partition::note_removal(int64_t index) {
+  if (changes_ == nullptr) return;
+  const std::optional<std::string_view> key = keys_.key_of(index);
+  if (key && keys_.find(*key) == index) changes_->removed(*key);
+  changes_->forget(index);
+}
+
+void Partition::restore_samples(IndexSet active, IndexSet pre_allocated) {
+  active_ = std::move(active);
+  pre_allocated_ = std::move(pre_allocated);
+}
+
+void Partition::restore_field(const std::string& name, IndexSet produced, FieldMetadata metadata) {
+  Field& field = obtain_field(name);
+  field.produced = std::move(produced);
+  field.metadata = std::move(metadata);
 }
 
 Field& Partition::obtain_field(const std::string& name) {

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "controller/change_log.h"
 #include "controller/consumption.h"
 #include "controller/field_metadata.h"
 #include "controller/index_set.h"
@@ -82,10 +84,13 @@ class Partition {
   /// Samples with all these fields that the task has not consumed. An unknown field: none; no
   /// field: all active ones. The view shows later changes and must not outlive the partition.
   ReadyIndexes ready(const wire::Names& fields, const Consumption& task) const;
+  /// The same, whoever has consumed them.
+  ReadyIndexes produced(const wire::Names& fields) const;
 
   // ---- what clients attach to samples ----
-  KeyTable& keys() noexcept { return keys_; }
   const KeyTable& keys() const noexcept { return keys_; }
+  /// Lets the key stand for the sample, which must have none yet.
+  void assign_key(std::string_view key, int64_t index);
   /// Replaces the sample's tag. A tag is a Map; it should not pin the message that it came in.
   void set_tag(int64_t index, wire::Value tag);
   /// The sample's tag, or nullptr for an empty one.
@@ -95,8 +100,33 @@ class Partition {
   /// A Map of field to value, or nullptr.
   const wire::Map* find_backend_meta(int64_t index) const;
 
+  // ---- watching ----
+  /// What changes of the keys, their tags and which of their fields are produced: kept from the
+  /// first call on, so that a partition that nobody watches pays nothing.
+  const ChangeLog& changes(size_t removed_bytes_max);
+
+  // ---- checkpoints: all there is, and into a fresh partition ----
+  /// Calls visit(const std::string& name, const Consumption&).
+  template <class Visit>
+  void for_each_task(Visit&& visit) const {
+    for (const auto& [name, task] : tasks_) visit(name, task);
+  }
+  const std::unordered_map<int64_t, wire::Value>& tags() const noexcept { return tags_; }
+  const std::unordered_map<int64_t, wire::Map>& backend_meta() const noexcept {
+    return backend_meta_;
+  }
+  /// See KeyTable::restore().
+  IndexSet restore_keys(wire::Value& map, const wire::Limits& limits) {
+    return keys_.restore(map, limits);
+  }
+  void restore_samples(IndexSet active, IndexSet pre_allocated);
+  void restore_field(const std::string& name, IndexSet produced, FieldMetadata metadata);
+
  private:
+  ReadyIndexes with_fields(const wire::Names& fields, const IndexSet* consumed) const;
   Field& obtain_field(const std::string& name);
+  void note_change(int64_t index);
+  void note_removal(int64_t index);
 
   std::string id_;
   IndexSet active_;
@@ -106,6 +136,7 @@ class Partition {
   std::unordered_map<std::string_view, size_t> field_positions_;
   std::unordered_map<std::string, Consumption> tasks_;
   KeyTable keys_;
+  std::unique_ptr<ChangeLog> changes_;
   // Most samples have neither: a put sends an empty tag for each row, which takes no room here.
   std::unordered_map<int64_t, wire::Value> tags_;
   std::unordered_map<int64_t, wire::Map> backend_meta_;

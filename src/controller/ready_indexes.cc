@@ -35,6 +35,12 @@ bool ReadyIndexes::at_least(size_t count) const {
   return found >= count;
 }
 
+bool ReadyIndexes::contains(int64_t index) const noexcept {
+  if (index < 0 || (none_of_ != nullptr && none_of_->contains(index))) return false;
+  return std::all_of(all_of_.begin(), all_of_.end(),
+                     [index](const IndexSet* set) { return set->contains(index); });
+}
+
 size_t ReadyIndexes::count() const {
   Words words(*this);
   int64_t base = 0;

@@ -34,6 +34,7 @@ class ReadyIndexes {
   /// The smallest ones, at most `count`, ascending.
   std::vector<int64_t> first(size_t count) const;
   bool at_least(size_t count) const;
+  bool contains(int64_t index) const noexcept;
   /// How many there are. Walks everything.
   size_t count() const;
 

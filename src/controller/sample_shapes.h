@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "controller/index_map.h"
+#include "controller/index_set.h"
+#include "wire/limits.h"
 #include "wire/value.h"
 
 namespace tq::controller {
@@ -23,6 +25,12 @@ class SampleShapes {
   bool empty() const noexcept { return ids_.empty(); }
   /// The shape that all known rows share, or nullptr.
   const wire::Shape* only_one() const;
+
+  /// For checkpoints. from_value() throws Error for a value whose parts do not fit.
+  wire::Value to_value() const;
+  static SampleShapes from_value(wire::Value& map, const wire::Limits& limits);
+  /// Whether all samples that have a shape are among these.
+  bool is_of(const IndexSet& rows) const;
 
  private:
   struct Use {

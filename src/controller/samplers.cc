@@ -38,24 +38,61 @@ Sampler& Samplers::choose(const Value& body) {
   const Value* extension = body.find(wire::Extension::kKey);
   const Value* name = extension != nullptr ? extension->find("sampler") : nullptr;
   if (name == nullptr || name->is_nil()) return *own_;
-  const Map arguments = arguments_of(extension->find("sampler_arguments"));
-  const std::string text = name_of(*name);
-  std::string key = text;
+  return *obtain(chosen_, name_of(*name), arguments_of(extension->find("sampler_arguments")))
+              .sampler;
+}
+
+Samplers::Chosen& Samplers::obtain(ByKey& chosen, const std::string& name,
+                                   const Map& arguments) const {
+  std::string key = name;
   for (const Slice& frame : wire::encode_value(Value(arguments))) key += frame.view();
-  const auto known = chosen_.find(key);
-  if (known != chosen_.end()) return *known->second;
-  std::unique_ptr<Sampler> made = registry_.make(text, arguments);
-  if (chosen_.size() >= chosen_max_) {
+  const auto known = chosen.find(key);
+  if (known != chosen.end()) return known->second;
+  std::unique_ptr<Sampler> made = registry_.make(name, arguments);
+  if (chosen.size() >= chosen_max_) {
     throw Error(ErrorCode::kLimit,
                 fmt::format("sampler '{}' with these arguments would be one more than the limit {}",
-                            text, chosen_max_));
+                            name, chosen_max_));
   }
-  return *chosen_.emplace(std::move(key), std::move(made)).first->second;
+  return chosen.emplace(std::move(key), Chosen{name, arguments, std::move(made)}).first->second;
 }
 
 void Samplers::clear_cache(const std::string& partition_id) {
   own_->clear_cache(partition_id);
-  for (const auto& [key, sampler] : chosen_) sampler->clear_cache(partition_id);
+  for (const auto& [key, chosen] : chosen_) chosen.sampler->clear_cache(partition_id);
+}
+
+wire::Array Samplers::to_values() const {
+  wire::Array values;
+  values.emplace_back(
+      Map{{"name", Value()}, {"arguments", Map{}}, {"state", own_->save_checkpoint()}});
+  for (const auto& [key, chosen] : chosen_) {
+    values.emplace_back(Map{{"name", chosen.name},
+                            {"arguments", chosen.arguments},
+                            {"state", chosen.sampler->save_checkpoint()}});
+  }
+  return values;
+}
+
+// The controller's own comes last, for it is changed and not made anew.
+void Samplers::load(const wire::Array& values) {
+  ByKey loaded;
+  Value own_state;
+  for (const Value& value : values) {
+    const Value* name = value.find("name");
+    const Value* state = value.find("state");
+    if (name == nullptr || state == nullptr) {
+      throw Error(ErrorCode::kDecode, "a sampler of the checkpoint has no name or no state");
+    }
+    if (name->is_nil()) {
+      own_state = *state;
+      continue;
+    }
+    Chosen& chosen = obtain(loaded, name_of(*name), arguments_of(value.find("arguments")));
+    chosen.sampler->load_checkpoint(*state);
+  }
+  own_->load_checkpoint(own_state);
+  chosen_ = std::move(loaded);
 }
 
 }  // namespace tq::controller

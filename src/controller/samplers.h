@@ -6,6 +6,7 @@
 #include <string>
 
 #include "transfer_queue/sampler.h"
+#include "wire/value.h"
 
 namespace tq::controller {
 
@@ -21,11 +22,26 @@ class Samplers {
   Sampler& choose(const Value& body);
   void clear_cache(const std::string& partition_id);
 
+  /// For checkpoints: what each sampler keeps, {"name": str, "arguments": Map, "state": any}; the
+  /// controller's own has the name nil. load() throws Error, with nothing changed, when one of them
+  /// does not take its state.
+  wire::Array to_values() const;
+  void load(const wire::Array& values);
+
  private:
+  struct Chosen {
+    std::string name;
+    Map arguments;
+    std::unique_ptr<Sampler> sampler;
+  };
+  using ByKey = std::map<std::string, Chosen>;  // by name and encoded arguments
+
+  Chosen& obtain(ByKey& chosen, const std::string& name, const Map& arguments) const;
+
   const SamplerRegistry registry_;
   const std::unique_ptr<Sampler> own_;
   const size_t chosen_max_;
-  std::map<std::string, std::unique_ptr<Sampler>> chosen_;  // by name and encoded arguments
+  ByKey chosen_;
 };
 
 }  // namespace tq::controller

@@ -18,6 +18,9 @@ std::chrono::nanoseconds to_duration(double seconds) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(bounded);
 }
 
+// A partition may have such a name: whoever waits for it is then looked at once more than needed.
+std::string listing_topic(const std::string& partition_id) { return "listing of " + partition_id; }
+
 std::string id_or_fresh(const std::string& id) {
   return id.empty() ? fmt::format("TQ_CONTROLLER_{:08x}", std::random_device{}()) : id;
 }
@@ -29,6 +32,24 @@ State::State(ControllerConfig settings, std::unique_ptr<Sampler> sampler, Sample
       id(id_or_fresh(config.id)),
       indexes(to_duration(config.index_rest_s), config.limits.global_index_max),
       samplers(std::move(registry), std::move(sampler), config.limits.samplers_max) {}
+
+SavedState::SavedState(const ControllerConfig& config)
+    : indexes(to_duration(config.index_rest_s), config.limits.global_index_max) {}
+
+void State::restore(SavedState saved) {
+  std::vector<std::string> touched;
+  for (const Partition& partition : partitions) touched.push_back(partition.id());
+  for (const Partition& partition : saved.partitions) touched.push_back(partition.id());
+  const size_t partitions_touched = touched.size();
+  for (size_t i = 0; i < partitions_touched && listings_are_watched_; ++i) {
+    touched.push_back(listing_topic(touched[i]));
+  }
+  changed_.reserve(changed_.size() + touched.size());
+  samplers.load(saved.samplers);
+  partitions = std::move(saved.partitions);
+  indexes = std::move(saved.indexes);
+  for (std::string& topic : touched) changed_.push_back(std::move(topic));
+}
 
 std::chrono::nanoseconds State::fetch_patience() const {
   return to_duration(std::max(config.check_interval_s, config.get_metadata_timeout_s));
@@ -65,6 +86,7 @@ Partition& State::find_or_create_partition(const std::string& partition_id,
   if (Partition* partition = partitions.find(partition_id)) return *partition;
   Partition& partition = partitions.create(partition_id);
   partition.pre_allocate(indexes.allocate(config.pre_alloc_samples, now));
+  listing_changed(partition_id);
   return partition;
 }
 
@@ -81,6 +103,15 @@ void State::changed(const std::string& partition_id) {
   if (std::find(changed_.begin(), changed_.end(), partition_id) == changed_.end()) {
     changed_.push_back(partition_id);
   }
+}
+
+void State::listing_changed(const std::string& partition_id) {
+  if (listings_are_watched_) changed(listing_topic(partition_id));
+}
+
+std::string State::wait_for_listing(const std::string& partition_id) {
+  listings_are_watched_ = true;
+  return listing_topic(partition_id);
 }
 
 }  // namespace tq::controller

@@ -8,12 +8,22 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint/file.h"
 #include "controller/config.h"
 #include "controller/index_allocator.h"
 #include "controller/partitions.h"
 #include "controller/samplers.h"
 
 namespace tq::controller {
+
+/// What a checkpoint says that a controller knows.
+struct SavedState {
+  explicit SavedState(const ControllerConfig& config);
+
+  Partitions partitions;
+  IndexAllocator indexes;
+  wire::Array samplers;  // see Samplers::to_values()
+};
 
 /// Everything a controller knows. Handlers work on it; nothing else does.
 class State {
@@ -27,6 +37,14 @@ class State {
   Partitions partitions;
   IndexAllocator indexes;
   Samplers samplers;
+
+  /// Jobs of checkpoints that were begun.
+  checkpoint::JobCount jobs;
+
+  /// Takes the place of everything known; waiting fetches are looked at again. Throws Error, with
+  /// nothing changed, when a sampler does not take what was saved of it. The id stays: it tells one
+  /// run of a controller from another.
+  void restore(SavedState saved);
 
   /// How long a fetch waits for data.
   std::chrono::nanoseconds fetch_patience() const;
@@ -43,10 +61,15 @@ class State {
 
   /// Notes that a fetch which waits for this partition may go on.
   void changed(const std::string& partition_id);
+  /// Notes that those who watch the partition's listing may have something to hear.
+  void listing_changed(const std::string& partition_id);
+  /// The topic of a request that waits for a change of the listing.
+  std::string wait_for_listing(const std::string& partition_id);
   std::vector<std::string> take_changed() { return std::exchange(changed_, {}); }
 
  private:
   std::vector<std::string> changed_;
+  bool listings_are_watched_ = false;  // by anybody since the start
 };
 
 }  // namespace tq::controller

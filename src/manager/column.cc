@@ -25,6 +25,36 @@ void check_tensor(const Tensor& tensor) {
   }
 }
 
+void check_range(size_t begin, size_t end, size_t rows) {
+  if (begin <= end && end <= rows) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("rows {} to {} are no part of {} rows", begin, end, rows));
+}
+
+template <class T>
+std::vector<T> part_of(const std::vector<T>& all, size_t begin, size_t end) {
+  const auto from = all.begin();
+  return {from + static_cast<ptrdiff_t>(begin), from + static_cast<ptrdiff_t>(end)};
+}
+
+Tensor part_of(const Tensor& tensor, size_t begin, size_t end) {
+  const auto rows = static_cast<size_t>(tensor.shape[0]);
+  const size_t row_bytes = rows == 0 ? 0 : tensor.data.size / rows;
+  Shape shape = tensor.shape;
+  shape[0] = static_cast<int64_t>(end - begin);
+  return {tensor.dtype, std::move(shape),
+          tensor.data.sub(begin * row_bytes, (end - begin) * row_bytes)};
+}
+
+JaggedTensor part_of(const JaggedTensor& tensor, size_t begin, size_t end) {
+  const int64_t first = tensor.offsets[begin];
+  JaggedTensor part{
+      part_of(tensor.values, static_cast<size_t>(first), static_cast<size_t>(tensor.offsets[end])),
+      part_of(tensor.offsets, begin, end + 1), part_of(tensor.shapes, begin, end)};
+  for (int64_t& offset : part.offsets) offset -= first;
+  return part;
+}
+
 // The rows where they lie, if they do so one after the other in one buffer, as rows do that were
 // received in place; else nothing. Empty rows lie anywhere.
 Slice adjacent(const std::vector<Tensor>& rows, size_t total) {
@@ -127,6 +157,12 @@ Tensor Column::row_tensor(size_t i) const {
   throw Error(ErrorCode::kWrongType, "the column holds values, not tensors");
 }
 
+Column Column::slice(size_t begin, size_t end) const {
+  check_range(begin, end, size());
+  return std::visit([&](const auto& rows) { return Column(Data(part_of(rows, begin, end))); },
+                    data_);
+}
+
 bool Column::has_one_dtype() const {
   const auto* rows = std::get_if<std::vector<Tensor>>(&data_);
   if (rows == nullptr) return is_tensor();
@@ -205,6 +241,15 @@ void Batch::set(std::string name, Column column) {
   } else {
     columns_.emplace_back(std::move(name), std::move(column));
   }
+}
+
+Batch Batch::slice(size_t begin, size_t end) const {
+  check_range(begin, end, size());
+  Batch part;
+  for (const auto& [name, column] : columns_) {
+    part.columns_.emplace_back(name, column.slice(begin, end));
+  }
+  return part;
 }
 
 const Column* Batch::find(std::string_view name) const noexcept {

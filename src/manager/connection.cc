@@ -2,6 +2,7 @@
 #include "manager/connection.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include "transfer_queue/error.h"
 #include "wire/limits.h"
@@ -36,6 +37,10 @@ void Connection::progress() {
   if (stream_.wants_to_write()) stream_.write();
   if (!stream_.is_closed()) stream_.read(arrived_);
   reached_ = reached_ || stream_.is_ready();
+}
+
+void Connection::end_sending() noexcept {
+  if (!stream_.is_closed()) ::shutdown(stream_.descriptor(), SHUT_WR);
 }
 
 std::optional<Frames> Connection::receive() {

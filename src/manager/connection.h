@@ -27,6 +27,9 @@ class Connection {
   pollfd waits_for() const noexcept;
   /// Writes and reads what is possible now.
   void progress();
+  /// Tells the node that nobody waits for what it has not sent yet. A reply that was under way
+  /// still arrives; then the connection is lost.
+  void end_sending() noexcept;
   /// The reply, if it has arrived whole.
   std::optional<Frames> receive();
   /// Whether the connection is lost, so that no reply will come on it.

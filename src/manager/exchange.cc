@@ -10,6 +10,7 @@
 #include <random>
 
 #include "runtime/look.h"
+#include "runtime/wakeup.h"
 
 namespace tq::manager {
 namespace {
@@ -21,12 +22,17 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kRetryPause{25};
 constexpr std::chrono::milliseconds kRetryPauseMax{400};
 
+// For a reply that was under way when the caller gave up.
+constexpr std::chrono::milliseconds kLastReply{500};
+
 struct Exchange {
   Outgoing request;
   std::string endpoint;
   std::unique_ptr<Connection> connection;
   int attempts = 0;
-  bool broke = false;  // a connection to the node was lost
+  bool broke = false;    // a connection to the node was lost
+  bool stopped = false;  // the caller gave up
+  Deadline stop_at = Deadline::max();
   std::chrono::milliseconds pause = kRetryPause;
   Deadline resend_at{};                    // while there is no connection
   Deadline reach_until = Deadline::max();  // for a node that never answered before
@@ -50,6 +56,13 @@ bool is_for(const wire::Envelope& reply, const std::string& request_id) {
   return !extension || extension->request_id == request_id;
 }
 
+Error not_repeated(const Exchange& e) {
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("the connection to {} broke before it answered {}, which is not sent "
+                           "again: what it took may stay taken",
+                           describe(*e.request.node, e.request.socket_name), e.request.what));
+}
+
 void take_reply(ConnectionPool& pool, Exchange& e) {
   while (std::optional<wire::Frames> frames = e.connection->receive()) {
     Answer answer = wire::decode(*frames, wire::Limits{});
@@ -66,11 +79,33 @@ void take_reply(ConnectionPool& pool, Exchange& e) {
     return;
   }
   if (e.connection->is_lost()) {
-    e.broke = e.broke || e.connection->reached();
+    const bool reached = e.connection->reached();
+    e.broke = e.broke || reached;
     e.connection.reset();
     e.resend_at = Clock::now() + e.pause;
     e.pause = std::min(2 * e.pause, kRetryPauseMax);
+    if (reached && e.request.reach_within) {
+      e.reach_until = Clock::now() + *e.request.reach_within;
+    }
+    if (reached && e.request.once && !e.stopped) e.answer = not_repeated(e);
   }
+}
+
+Error stopped(const Exchange& e) {
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("the client ends, so {} no longer waits for {}", e.request.what,
+                           describe(*e.request.node, e.request.socket_name)));
+}
+
+// A node that sees its peer go takes back what it hands out; what it sent before still arrives.
+void stop_when_told(Exchange& e) {
+  if (e.request.stop == nullptr) return;
+  if (!e.stopped && e.request.stop->is_notified()) {
+    e.stopped = true;
+    e.stop_at = Clock::now() + kLastReply;
+    if (e.connection != nullptr) e.connection->end_sending();
+  }
+  if (e.stopped && (e.connection == nullptr || Clock::now() >= e.stop_at)) e.answer = stopped(e);
 }
 
 bool is_unreached(const Exchange& e) { return e.reach_until != Deadline::max(); }
@@ -112,8 +147,21 @@ constexpr std::chrono::microseconds kLookFor{100};
 std::atomic<int> calls{0};
 
 struct CountedCall {
-  CountedCall() { ++calls; }
-  ~CountedCall() { --calls; }
+  // One that may wait for minutes keeps no core awake.
+  explicit CountedCall(const std::vector<Outgoing>& requests)
+      : busy_(std::none_of(requests.begin(), requests.end(), [](const Outgoing& request) {
+          return request.reach_within.has_value();
+        })) {
+    if (busy_) ++calls;
+  }
+  ~CountedCall() {
+    if (busy_) --calls;
+  }
+  CountedCall(const CountedCall&) = delete;
+  CountedCall& operator=(const CountedCall&) = delete;
+
+ private:
+  const bool busy_;
 };
 
 bool arrives_soon(std::vector<pollfd>& items) {
@@ -127,7 +175,10 @@ void wait(std::vector<Exchange>& exchanges, Deadline deadline) {
   Deadline until = deadline;
   for (Exchange& e : exchanges) {
     if (e.answer) continue;
-    until = std::min(until, e.reach_until);
+    until = std::min({until, e.reach_until, e.stop_at});
+    if (e.request.stop != nullptr && !e.stopped) {
+      items.push_back({e.request.stop->descriptor(), POLLIN, 0});
+    }
     if (e.connection == nullptr) {
       until = std::min(until, e.resend_at);
       continue;
@@ -166,14 +217,17 @@ std::string describe(const ServerInfo& node, const char* socket_name) {
 std::vector<Answer> exchange(ConnectionPool& pool, std::vector<Outgoing> requests,
                              Deadline deadline) {
   const auto started = Clock::now();
-  const CountedCall counted;
+  const CountedCall counted(requests);
   std::vector<Exchange> exchanges;
   exchanges.reserve(requests.size());
   for (Outgoing& request : requests) {
     Exchange& e = exchanges.emplace_back();
     e.endpoint = request.node->endpoint(request.socket_name);
     e.request = std::move(request);
-    if (!pool.has_answered(e.endpoint)) e.reach_until = started + kFirstContactMax;
+    if (e.request.reach_within) e.reach_until = started + *e.request.reach_within;
+    if (!pool.has_answered(e.endpoint)) {
+      e.reach_until = std::min(e.reach_until, started + kFirstContactMax);
+    }
     start_attempt(pool, e);
   }
   while (!all_answered(exchanges)) {
@@ -186,6 +240,7 @@ std::vector<Answer> exchange(ConnectionPool& pool, std::vector<Outgoing> request
       } else if (Clock::now() >= e.resend_at) {
         start_attempt(pool, e);
       }
+      if (!e.answer) stop_when_told(e);
       if (e.answer) continue;
       if (std::optional<Error> reason = reason_to_give_up(pool, e, started, deadline))
         e.answer = *reason;

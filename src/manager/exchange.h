@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,10 @@
 #include "transfer_queue/endpoint.h"
 #include "wire/decode.h"
 #include "wire/pack.h"
+
+namespace tq::runtime {
+class Wakeup;
+}
 
 namespace tq::manager {
 
@@ -27,14 +32,20 @@ struct Outgoing {
   std::string request_id;          // under x_tq; the same in every attempt
   const char* what;                // "PUT", for errors
   zmtp::Placement placement = {};  // of the reply's frames
+  /// It takes something that a repetition would take once more: a connection that breaks ends it.
+  bool once = false;
+  /// When this is notified, the request is given up, unless the node has answered; nullptr: never.
+  const runtime::Wakeup* stop = nullptr;
+  /// Where the node may take its time to answer: how long to look for it while it is not there.
+  std::optional<std::chrono::milliseconds> reach_within = std::nullopt;
 };
 
 /// What a node answered, or why it did not.
 using Answer = Result<wire::Envelope>;
 
 /// Sends each request on a connection of its own, all at once, and waits for the replies. A lost
-/// connection is replaced and the same message sent again, until the deadline. Blocks; thread-safe.
-/// An Answer's error names node, endpoint, attempts and seconds.
+/// connection is replaced and the same message sent again, until the deadline, unless it may go
+/// once only. Blocks; thread-safe. An Answer's error names node, endpoint, attempts and seconds.
 std::vector<Answer> exchange(ConnectionPool& pool, std::vector<Outgoing> requests,
                              Deadline deadline);
 

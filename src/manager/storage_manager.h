@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -12,8 +13,13 @@
 #include "manager/landing.h"
 #include "manager/routing_group.h"
 #include "transfer_queue/column.h"
+#include "wire/checkpoint_extension.h"
 
 namespace tq::manager {
+
+/// How long to look for a node that is to save or load and is not there: its answer may take much
+/// longer.
+inline constexpr std::chrono::milliseconds kReachWithin{10'000};
 
 /// Scatters batches over the storage units and gathers them again; all units in parallel. Knows
 /// which incarnation of each unit it has talked to, so that a restart is reported as lost data. All
@@ -35,6 +41,22 @@ class StorageManager {
 
   const std::string& id() const noexcept { return id_; }
 
+  // ---- checkpoints (unit_checkpoints.cc) ----
+  /// Has unit k write its file to paths[k]. What each says of it; nothing from Python's units.
+  std::vector<std::optional<wire::CheckpointReceipt>> save_checkpoint(
+      const std::vector<std::string>& paths, Deadline deadline);
+  /// A load that units of ours have read and checked, and not taken yet.
+  struct PreparedLoad {
+    std::string token;
+    std::vector<wire::CheckpointFile> files;  // of unit 0, 1, ... of those that saved
+    std::vector<bool> ours;                   // by unit: Python's know no phases
+  };
+  /// Has every unit read its share of the files. Changes nothing that a client can see.
+  PreparedLoad prepare_load(std::vector<wire::CheckpointFile> files, Deadline deadline);
+  /// Has every unit take what it prepared, in place of what it has; Python's read it now.
+  void commit_load(const PreparedLoad& load, Deadline deadline);
+  void abort_load(const PreparedLoad& load, Deadline deadline) noexcept;
+
  private:
   using Body = std::function<void(wire::Encoder&, const RoutingGroup&)>;
 
@@ -45,6 +67,10 @@ class StorageManager {
   std::vector<Answer> ask(const char* type, const char* reply_type, size_t body_keys,
                           const std::vector<RoutingGroup>& groups, const Body& body,
                           Deadline deadline, const Landing* landing = nullptr);
+  std::vector<bool> which_are_ours(Deadline deadline);
+  /// Sends one phase of a load to the units of ours, or to Python's.
+  void ask_to_load(const PreparedLoad& load, std::string_view phase, bool of_ours,
+                   Deadline deadline);
   void note_incarnation(size_t unit, const wire::Envelope& reply);
   bool was_restarted(size_t unit);
   Error refusal(const char* type, const RoutingGroup& group, const wire::Envelope& reply);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/wakeup.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -25,6 +26,11 @@ void Wakeup::notify() noexcept {
 void Wakeup::drain() noexcept {
   uint64_t count = 0;
   [[maybe_unused]] const auto got = ::read(descriptor_, &count, sizeof count);
+}
+
+bool Wakeup::is_notified() const noexcept {
+  pollfd item{descriptor_, POLLIN, 0};
+  return ::poll(&item, 1, 0) > 0;
 }
 
 }  // namespace tq::runtime

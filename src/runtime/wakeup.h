@@ -13,6 +13,8 @@ class Wakeup {
 
   void notify() noexcept;
   void drain() noexcept;
+  /// Whether it was notified and not drained since.
+  bool is_notified() const noexcept;
   int descriptor() const noexcept { return descriptor_; }
 
  private:

@@ -4,6 +4,14 @@
 #include <algorithm>
 
 namespace tq::storage {
+namespace {
+
+uint32_t find_position(const std::vector<uint32_t>& numbers, uint32_t row) noexcept {
+  const auto found = std::lower_bound(numbers.begin(), numbers.end(), row);
+  return static_cast<uint32_t>(found - numbers.begin());
+}
+
+}  // namespace
 
 Block::Block(std::unique_ptr<Rows> rows)
     : rows_(std::move(rows)),
@@ -12,16 +20,32 @@ Block::Block(std::unique_ptr<Rows> rows)
       live_bytes_(rows_->held_bytes()) {}
 
 size_t Block::position_of(uint32_t row) const noexcept {
-  if (numbers_.empty()) return row;
-  const auto found = std::lower_bound(numbers_.begin(), numbers_.end(), row);
-  return static_cast<size_t>(found - numbers_.begin());
+  return numbers_ == nullptr ? row : find_position(*numbers_, row);
+}
+
+uint32_t BlockSnapshot::position_of(uint32_t row) const noexcept {
+  return numbers == nullptr ? row : find_position(*numbers, row);
+}
+
+// A snapshot dies on this thread, so rows that are not shared now are not being read.
+void Block::drop_rows(size_t position) noexcept {
+  if (rows_.use_count() > 1) {
+    drops_are_due_ = true;
+  } else if (drops_are_due_) {
+    drops_are_due_ = false;
+    for (size_t dead = 0; dead < dead_.size(); ++dead) {
+      if (dead_[dead]) rows_->drop_at(dead);
+    }
+  } else {
+    rows_->drop_at(position);
+  }
 }
 
 size_t Block::drop(uint32_t row) noexcept {
   const size_t position = position_of(row);
   const size_t bytes = rows_->bytes_at(position);
-  rows_->drop_at(position);
   dead_[position] = true;
+  drop_rows(position);
   --live_rows_;
   live_bytes_ -= bytes;
   return bytes;
@@ -35,12 +59,14 @@ void Block::compact() {
   for (uint32_t position = 0; position < rows_->count(); ++position) {
     if (dead_[position]) continue;
     positions.push_back(position);
-    numbers.push_back(numbers_.empty() ? position : numbers_[position]);
+    numbers.push_back(numbers_ == nullptr ? position : (*numbers_)[position]);
   }
   std::vector<bool> dead(positions.size());
+  auto shared_numbers = std::make_shared<const std::vector<uint32_t>>(std::move(numbers));
   rows_ = rows_->kept(positions);
-  numbers_ = std::move(numbers);
+  numbers_ = std::move(shared_numbers);
   dead_ = std::move(dead);
+  drops_are_due_ = false;
 }
 
 }  // namespace tq::storage

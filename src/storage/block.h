@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "storage/rows.h"
+#include "storage/snapshot.h"
 
 namespace tq::storage {
 
@@ -37,12 +38,18 @@ class Block {
   /// Copies the live rows out and lets the rest go. May throw std::bad_alloc and is then unchanged.
   void compact();
 
+  /// See BlockSnapshot.
+  BlockSnapshot snapshot() const { return {rows_, numbers_}; }
+
  private:
   size_t position_of(uint32_t row) const noexcept;
+  void drop_rows(size_t position) noexcept;
 
-  std::unique_ptr<Rows> rows_;
-  std::vector<uint32_t> numbers_;  // of the rows by position, ascending; empty: the position itself
-  std::vector<bool> dead_;         // by position
+  std::shared_ptr<Rows> rows_;
+  // Of the rows by position, ascending; null: the position itself.
+  std::shared_ptr<const std::vector<uint32_t>> numbers_;
+  std::vector<bool> dead_;      // by position
+  bool drops_are_due_ = false;  // rows_ was shared with a snapshot when rows died
   size_t live_rows_;
   size_t live_bytes_;
 };

@@ -23,6 +23,25 @@ void DenseRows::write_at(size_t position, wire::Encoder& encoder) const {
   encoder.ndarray({dtype, shape_, std::move(row)});
 }
 
+// Neighbours are one piece.
+void DenseRows::write_column(std::span<const uint32_t> positions, wire::Encoder& encoder) const {
+  wire::Shape shape{static_cast<int64_t>(positions.size())};
+  shape.insert(shape.end(), shape_.begin(), shape_.end());
+  std::vector<wire::Slice> pieces;
+  for (size_t i = 0; i < positions.size(); ++i) {
+    const bool follows = i > 0 && positions[i] == positions[i - 1] + 1;
+    if (follows) {
+      pieces.back().size += row_bytes_;
+    } else {
+      pieces.push_back(data_.sub(positions[i] * row_bytes_, row_bytes_));
+    }
+  }
+  if (const auto* dtype = std::get_if<wire::DType>(&element_)) {
+    return encoder.tensor(*dtype, shape, std::move(pieces));
+  }
+  encoder.ndarray(std::get<std::string>(element_), shape, std::move(pieces));
+}
+
 std::optional<TensorRow> DenseRows::tensor_at(size_t position) const noexcept {
   const auto* dtype = std::get_if<wire::DType>(&element_);
   if (dtype == nullptr) return std::nullopt;

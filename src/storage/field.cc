@@ -14,6 +14,15 @@ size_t Field::held_bytes() const noexcept {
   return total;
 }
 
+FieldSnapshot Field::snapshot() const {
+  FieldSnapshot snapshot{name_, rows_, {}};
+  snapshot.blocks.reserve(blocks_.size());
+  for (const Place& place : blocks_) {
+    snapshot.blocks.push_back(place.block != nullptr ? place.block->snapshot() : BlockSnapshot{});
+  }
+  return snapshot;
+}
+
 void Field::prepare(std::span<const uint32_t> slots) {
   for (uint32_t slot : slots) rows_.prepare(slot);
   if (!free_numbers_.empty()) return;

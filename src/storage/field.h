@@ -41,6 +41,9 @@ class Field {
     return RowView{blocks_[ref->block].block.get(), ref->row};
   }
 
+  /// See StoreSnapshot.
+  FieldSnapshot snapshot() const;
+
   /// Takes the memory that the next put() into these slots needs.
   void prepare(std::span<const uint32_t> slots);
   /// Gives slots[i] the row rows[i] of the block, whose other rows must be dropped already. Returns

@@ -27,6 +27,14 @@ class IndexTable {
   }
   bool contains(int64_t index) const noexcept { return find(index) != nullptr; }
 
+  /// Calls visit(int64_t index, const T& value) in no order.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const Entry& entry : entries_) {
+      if (entry.index != kFree) visit(entry.index, entry.value);
+    }
+  }
+
   /// Makes room for `more` new entries; then that many set() calls do not allocate.
   void reserve(size_t more) {
     const size_t needed = size_ + more;

@@ -32,6 +32,11 @@ void RaggedRows::write_at(size_t position, wire::Encoder& encoder) const {
                  data_.sub(begin_of(position), bytes_at(position)));
 }
 
+void RaggedRows::write_column(std::span<const uint32_t> positions, wire::Encoder& encoder) const {
+  encoder.array(positions.size());
+  for (uint32_t position : positions) write_at(position, encoder);
+}
+
 std::optional<TensorRow> RaggedRows::tensor_at(size_t position) const noexcept {
   return TensorRow{dtype_, shape_of(position), data_.data + begin_of(position), bytes_at(position),
                    &data_.owner};

@@ -20,6 +20,16 @@ struct RowRef {
 /// samples have stays small. Not thread-safe.
 class RowRefs {
  public:
+  RowRefs() = default;
+  RowRefs(RowRefs&&) = default;
+  RowRefs& operator=(RowRefs&&) = default;
+  RowRefs(const RowRefs& other) : size_(other.size_) {
+    pages_.reserve(other.pages_.size());
+    for (const auto& page : other.pages_) {
+      pages_.push_back(page != nullptr ? std::make_unique<Page>(*page) : nullptr);
+    }
+  }
+
   size_t size() const noexcept { return size_; }
 
   /// The row of a slot; nothing when there is none.

@@ -41,6 +41,8 @@ class Rows {
   virtual size_t held_bytes() const noexcept = 0;
   /// Writes one row as a value of a list.
   virtual void write_at(size_t position, wire::Encoder& encoder) const = 0;
+  /// Writes rows as a column that cut_column() cuts into the same rows. Requires at least one.
+  virtual void write_column(std::span<const uint32_t> positions, wire::Encoder& encoder) const = 0;
   /// The row if it is a tensor.
   virtual std::optional<TensorRow> tensor_at(size_t) const noexcept { return std::nullopt; }
   /// Frees what this row alone holds. It is not asked for again.
@@ -62,6 +64,7 @@ class DenseRows final : public Rows {
   size_t bytes_at(size_t) const noexcept override { return row_bytes_; }
   size_t held_bytes() const noexcept override { return data_.size; }
   void write_at(size_t position, wire::Encoder& encoder) const override;
+  void write_column(std::span<const uint32_t> positions, wire::Encoder& encoder) const override;
   std::optional<TensorRow> tensor_at(size_t position) const noexcept override;
   std::unique_ptr<Rows> kept(std::span<const uint32_t> positions) const override;
 
@@ -85,6 +88,7 @@ class RaggedRows final : public Rows {
   }
   size_t held_bytes() const noexcept override { return data_.size; }
   void write_at(size_t position, wire::Encoder& encoder) const override;
+  void write_column(std::span<const uint32_t> positions, wire::Encoder& encoder) const override;
   std::optional<TensorRow> tensor_at(size_t position) const noexcept override;
   std::unique_ptr<Rows> kept(std::span<const uint32_t> positions) const override;
 
@@ -111,6 +115,7 @@ class ValueRows final : public Rows {
   size_t bytes_at(size_t position) const noexcept override;
   size_t held_bytes() const noexcept override { return held_bytes_; }
   void write_at(size_t position, wire::Encoder& encoder) const override;
+  void write_column(std::span<const uint32_t> positions, wire::Encoder& encoder) const override;
   std::optional<TensorRow> tensor_at(size_t position) const noexcept override;
   void drop_at(size_t position) noexcept override;
   std::unique_ptr<Rows> kept(std::span<const uint32_t> positions) const override;
@@ -133,6 +138,7 @@ class TensorDictRows final : public Rows {
   size_t bytes_at(size_t position) const noexcept override;
   size_t held_bytes() const noexcept override;
   void write_at(size_t position, wire::Encoder& encoder) const override;
+  void write_column(std::span<const uint32_t> positions, wire::Encoder& encoder) const override;
   void drop_at(size_t position) noexcept override;
   std::unique_ptr<Rows> kept(std::span<const uint32_t> positions) const override;
 

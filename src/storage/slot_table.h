@@ -23,6 +23,11 @@ class SlotTable {
     return slot != nullptr ? *slot : kNone;
   }
   std::vector<uint32_t> find_all(std::span<const int64_t> indexes) const;
+  /// Calls visit(int64_t index, uint32_t slot) in no order.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    slots_.for_each(visit);
+  }
 
   /// The slots that these indexes, all different, have or will have after commit(). Changes nothing
   /// but takes the memory that commit() needs.

@@ -20,8 +20,6 @@ using wire::Envelope;
 
 // A client raises StorageKeyNotFoundError instead of RuntimeError when an error has this.
 constexpr const char* kKeyNotFound = "[TQKeyNotFound] ";
-constexpr const char* kNoCheckpoints =
-    "this version does not save or load checkpoints of storage units";
 
 std::string draw_id() { return fmt::format("TQ_STORAGE_UNIT_{:08x}", std::random_device{}()); }
 
@@ -71,14 +69,16 @@ StorageUnit::StorageUnit(StorageConfig config)
       config_(config),
       store_({config.capacity_samples, config.capacity_bytes}, config.limits) {}
 
-runtime::Outcome StorageUnit::handle(runtime::Request& request, runtime::TimePoint) {
+runtime::Outcome StorageUnit::handle(runtime::Request& request, runtime::TimePoint now) {
   Envelope& envelope = request.envelope;
   count_arrival(envelope.request_type);
-  std::optional<Reply> reply;
+  now_ = now;
+  if (prepared_ && prepared_->until < now) prepared_.reset();  // its client is gone
+  std::optional<runtime::Outcome> outcome;
   wire::StorageRequests::for_each([&]<class Message>() {
-    if (!reply && envelope.request_type == Message::kType) reply = answer<Message>(envelope);
+    if (!outcome && envelope.request_type == Message::kType) outcome = answer<Message>(envelope);
   });
-  if (reply) return std::move(*reply);
+  if (outcome) return std::move(*outcome);
   return make_reply(
       id_, envelope,
       wire::PutGetOperationError{
@@ -107,7 +107,7 @@ void StorageUnit::count_arrival(const std::string& request_type) {
 }
 
 template <class Message>
-Reply StorageUnit::answer(Envelope& request) {
+runtime::Outcome StorageUnit::answer(Envelope& request) {
   try {
     return serve(request, wire::unpack_body<Message>(request.body, config_.limits));
   } catch (const Error& error) {
@@ -166,14 +166,6 @@ Reply StorageUnit::serve(const Envelope& request, wire::GetMetrics) {
   for (const auto& [name, count] : arrivals_) arrivals.emplace_back(name, count);
   metrics.arrivals_by_op = std::move(arrivals);
   return make_reply(id_, request, metrics);
-}
-
-Reply StorageUnit::serve(const Envelope& request, wire::SaveStorageCheckpoint) {
-  return make_reply(id_, request, wire::SaveStorageCheckpointResponse{false, kNoCheckpoints});
-}
-
-Reply StorageUnit::serve(const Envelope& request, wire::LoadStorageCheckpoint) {
-  return make_reply(id_, request, wire::LoadStorageCheckpointResponse{false, kNoCheckpoints});
 }
 
 }  // namespace tq::storage

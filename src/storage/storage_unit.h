@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/file.h"
 #include "runtime/actor.h"
 #include "storage/store.h"
+#include "wire/checkpoint_extension.h"
 #include "wire/limits.h"
 #include "wire/messages.h"
 
@@ -18,10 +20,13 @@ struct StorageConfig {
   std::optional<int64_t> capacity_samples;
   std::optional<int64_t> capacity_bytes;
   wire::Limits limits;
+  /// Where checkpoints lie; null: the unit neither saves nor loads.
+  checkpoint::RootPointer checkpoint_root = nullptr;
 };
 
 /// One storage unit: keeps the rows whose global indexes clients route to it, and answers PUT, GET,
-/// CLEAR_DATA and GET_METRICS. State and handlers only, see runtime::Actor. Not thread-safe.
+/// CLEAR_DATA, GET_METRICS and the requests for checkpoints. State and handlers only, see
+/// runtime::Actor. Not thread-safe.
 class StorageUnit final : public runtime::Actor {
  public:
   explicit StorageUnit(StorageConfig config);
@@ -35,7 +40,7 @@ class StorageUnit final : public runtime::Actor {
  private:
   void count_arrival(const std::string& request_type);
   template <class Message>
-  runtime::Reply answer(wire::Envelope& request);
+  runtime::Outcome answer(wire::Envelope& request);
   template <class Message>
   runtime::Reply refuse(const wire::Envelope& request, const Error& error) const;
 
@@ -43,13 +48,28 @@ class StorageUnit final : public runtime::Actor {
   runtime::Reply serve(const wire::Envelope& request, wire::GetData get);
   runtime::Reply serve(const wire::Envelope& request, wire::ClearData clear);
   runtime::Reply serve(const wire::Envelope& request, wire::GetMetrics metrics);
-  runtime::Reply serve(const wire::Envelope& request, wire::SaveStorageCheckpoint save);
-  runtime::Reply serve(const wire::Envelope& request, wire::LoadStorageCheckpoint load);
+  runtime::Outcome serve(const wire::Envelope& request, wire::SaveStorageCheckpoint save);
+  runtime::Outcome serve(const wire::Envelope& request, wire::LoadStorageCheckpoint load);
+
+  /// Reads the files of an order into a new store, off the loop; `take` then gets it.
+  runtime::Job load(const wire::Envelope& request, wire::CheckpointOrder order,
+                    std::function<void(StorageUnit&, std::unique_ptr<Store>)> take);
+  void commit(const std::string& token);
 
   std::string id_;
   StorageConfig config_;
   Store store_;
   int64_t requests_arrived_ = 0;
+  // What was read for a load in two phases, until its second.
+  struct Prepared {
+    std::string token;
+    std::unique_ptr<Store> store;
+    runtime::TimePoint until;
+  };
+  std::optional<Prepared> prepared_;
+  std::string committed_;     // the token of the last one: its order may come twice
+  runtime::TimePoint now_{};  // of the request that is being handled
+  checkpoint::JobCount jobs_;
   std::vector<std::pair<std::string, int64_t>>
       arrivals_;  // by upstream's name, in order of arrival
 };

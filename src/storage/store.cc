@@ -39,7 +39,6 @@ void drop_losers(Block& block, size_t count, std::span<const uint32_t> winners) 
       block.drop(row);
     }
   }
-  if (block.is_sparse()) block.compact();
 }
 
 wire::Map take_columns(wire::Value data) {
@@ -60,8 +59,29 @@ void Store::put(const wire::Indexes& indexes, wire::Value data) {
   std::vector<Column> columns = cut(take_columns(std::move(data)), indexes.size());
   const std::vector<uint32_t> rows = winning_rows(indexes);
   if (rows.size() != indexes.size()) {
-    for (Column& column : columns) drop_losers(*column.block, indexes.size(), rows);
+    for (Column& column : columns) {
+      drop_losers(*column.block, indexes.size(), rows);
+      if (column.block->is_sparse()) column.block->compact();
+    }
   }
+  enter(indexes, std::move(columns), rows);
+}
+
+void Store::put_some(const wire::Indexes& indexes, wire::Value data,
+                     std::span<const uint32_t> rows) {
+  std::vector<Column> columns = cut(take_columns(std::move(data)), indexes.size());
+  if (rows.size() != indexes.size()) {
+    for (Column& column : columns) {
+      drop_losers(*column.block, indexes.size(), rows);
+      column.block->compact();
+    }
+  }
+  enter(indexes, std::move(columns), rows);
+}
+
+// `rows` name different indexes; other rows of the columns are dropped already.
+void Store::enter(const wire::Indexes& indexes, std::vector<Column> columns,
+                  std::span<const uint32_t> rows) {
   wire::Indexes distinct;
   distinct.reserve(rows.size());
   for (uint32_t row : rows) distinct.push_back(indexes[row]);
@@ -186,6 +206,15 @@ void Store::clear(std::span<const int64_t> indexes) {
   }
   for (int64_t index : indexes) slots_.release(index);
   slots_.tidy();
+}
+
+StoreSnapshot Store::snapshot() const {
+  StoreSnapshot snapshot;
+  snapshot.slots.reserve(slots_.size());
+  slots_.for_each([&](int64_t index, uint32_t slot) { snapshot.slots.emplace_back(index, slot); });
+  snapshot.fields.reserve(fields_.size());
+  for (const auto& field : fields_) snapshot.fields.push_back(field->snapshot());
+  return snapshot;
 }
 
 size_t Store::bytes_held() const noexcept {

@@ -11,6 +11,7 @@
 
 #include "storage/field.h"
 #include "storage/slot_table.h"
+#include "storage/snapshot.h"
 #include "wire/limits.h"
 #include "wire/messages.h"
 
@@ -35,6 +36,10 @@ class Store {
   /// Error(kInvalidArgument, kWrongType) naming the field, Error(kCapacity), Error(kLimit).
   void put(const wire::Indexes& indexes, wire::Value data);
 
+  /// Puts rows `rows` (positions, ascending) of the columns alone, which keep no memory of the
+  /// others. Throws what put() throws.
+  void put_some(const wire::Indexes& indexes, wire::Value data, std::span<const uint32_t> rows);
+
   /// Some global indexes, looked up once for all fields. Valid until the next change.
   struct Selection {
     std::span<const int64_t> indexes;
@@ -50,6 +55,11 @@ class Store {
   /// Removes all rows of these indexes; unknown ones are ignored.
   void clear(std::span<const int64_t> indexes);
 
+  /// See StoreSnapshot.
+  StoreSnapshot snapshot() const;
+
+  bool holds(int64_t index) const noexcept { return slots_.find(index) != SlotTable::kNone; }
+
   /// Indexes that were put and not cleared.
   size_t active_keys() const noexcept { return slots_.size(); }
   size_t bytes_stored() const noexcept { return bytes_stored_; }
@@ -63,6 +73,8 @@ class Store {
   };
 
   std::vector<Column> cut(wire::Map columns, size_t count) const;
+  void enter(const wire::Indexes& indexes, std::vector<Column> columns,
+             std::span<const uint32_t> rows);
   void check_fields(const std::vector<Column>& columns) const;
   void check_samples(std::span<const int64_t> indexes) const;
   void check_bytes(const std::vector<Column>& columns, std::span<const uint32_t> slots) const;

@@ -34,6 +34,23 @@ void TensorDictRows::write_at(size_t position, wire::Encoder& encoder) const {
   }
 }
 
+void TensorDictRows::write_column(std::span<const uint32_t> positions,
+                                  wire::Encoder& encoder) const {
+  encoder.map(3);
+  encoder.str(kTensorDictMarker);
+  encoder.boolean(true);
+  encoder.str(kTensorDictBatchSize);
+  encoder.array(1 + batch_tail_.size());
+  encoder.integer(static_cast<int64_t>(positions.size()));
+  for (int64_t dimension : batch_tail_) encoder.integer(dimension);
+  encoder.str(kTensorDictData);
+  encoder.map(entries_.size());
+  for (const auto& [name, rows] : entries_) {
+    encoder.str(name);
+    rows->write_column(positions, encoder);
+  }
+}
+
 void TensorDictRows::drop_at(size_t position) noexcept {
   for (auto& [name, rows] : entries_) rows->drop_at(position);
 }

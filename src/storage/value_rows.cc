@@ -22,6 +22,11 @@ void ValueRows::write_at(size_t position, wire::Encoder& encoder) const {
   encoder.value(values_[position]);
 }
 
+void ValueRows::write_column(std::span<const uint32_t> positions, wire::Encoder& encoder) const {
+  encoder.array(positions.size());
+  for (uint32_t position : positions) write_at(position, encoder);
+}
+
 std::optional<TensorRow> ValueRows::tensor_at(size_t position) const noexcept {
   const wire::Tensor* tensor = values_[position].get_if<wire::Tensor>();
   if (tensor == nullptr) return std::nullopt;

@@ -146,6 +146,12 @@ void Encoder::ndarray(const NdArray& v) {
   opaque(kExtNumpy, std::move(pickle).finish());
 }
 
+void Encoder::ndarray(std::string_view dtype, const Shape& shape, std::vector<Slice> pieces) {
+  PickleWriter pickle;
+  write_meta(pickle, dtype, shape, impl_->add(std::move(pieces)));
+  opaque(kExtNumpy, std::move(pickle).finish());
+}
+
 void Encoder::nested(const NestedTensor& v) {
   PickleWriter pickle;
   pickle.empty_dict();

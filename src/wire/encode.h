@@ -39,6 +39,7 @@ class Encoder {
   void nested(const NestedTensor& v);
   /// ext 5.
   void ndarray(const NdArray& v);
+  void ndarray(std::string_view dtype, const Shape& shape, std::vector<Slice> pieces);
   /// ext 1 or 2, byte for byte.
   void opaque(int8_t ext_type, std::string_view payload);
   /// ext 1: a pickle that Python loads. For what msgpack has no form.

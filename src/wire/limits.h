@@ -41,10 +41,15 @@ struct Limits {
   /// Partitions of a controller, tasks of a partition: each costs memory until it is cleared.
   size_t partitions_max = size_t{1} << 20;
   size_t tasks_max = 65536;
+  /// Bytes of keys that are gone, a partition that is watched: they outlive their samples.
+  size_t removed_keys_bytes_max = size_t{1} << 20;
   /// Samplers that clients choose by name and arguments, a controller: each keeps batches.
   size_t samplers_max = 64;
   /// Requests that wait for data at one node: each is looked at again whenever data comes.
   size_t waiting_max = 65536;
+  /// How long a client may let one request wait: one of a peer that hangs keeps its place among the
+  /// waiting ones until then.
+  int64_t wait_ms_max = 3'600'000;
   /// The largest global index: sparse bitmaps are cheap, but indexes must fit a torch int64 tensor
   /// and Python's own tables.
   int64_t global_index_max = (int64_t{1} << 40) - 1;

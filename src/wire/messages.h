@@ -281,9 +281,9 @@ struct OldKvRetrieveKeysResponse {
   TQ_FIELDS(TQ_REQUIRED(metadata))
 };
 
-/// partition -> key -> tag dict.
-using PartitionKeys =
-    std::vector<std::pair<std::string, std::vector<std::pair<std::string, Value>>>>;
+/// key -> tag dict, and partition -> that.
+using KeyTags = std::vector<std::pair<std::string, Value>>;
+using PartitionKeys = std::vector<std::pair<std::string, KeyTags>>;
 
 struct KvListResponse {
   static constexpr std::string_view kType = "KV_LIST_RESPONSE";

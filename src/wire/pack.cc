@@ -84,18 +84,17 @@ namespace internal {
 
 void pack_extension(Encoder& e, const Extension& extension) {
   e.str(Extension::kKey);
-  e.map(extension.sampler ? 5 : 3);
+  e.map(3 + extension.more.size());
   e.str("version");
   e.integer(extension.version);
   e.str("request_id");
   e.str(extension.request_id);
   e.str("incarnation");
   e.str(extension.incarnation);
-  if (!extension.sampler) return;
-  e.str("sampler");
-  e.str(*extension.sampler);
-  e.str("sampler_arguments");
-  e.value(extension.sampler_arguments);
+  for (const auto& [key, value] : extension.more) {
+    e.value(key);
+    e.value(value);
+  }
 }
 
 }  // namespace internal

@@ -27,9 +27,7 @@ struct Extension {
   int64_t version = kVersion;
   std::string request_id;   // echoed, so that a late reply is told from the awaited one
   std::string incarnation;  // of the node that replies: a restart changes it
-  // Of a fetch: the sampler for this request.
-  std::optional<std::string> sampler = std::nullopt;
-  Value sampler_arguments = {};  // a Map
+  Map more = {};            // keys of some requests and replies alone (docs/protocol.md)
 };
 
 /// The extension of a body; nothing when there is none or it is malformed (a peer's own business).
@@ -144,11 +142,14 @@ OutMessage pack_request(std::string_view sender_id, std::optional<std::string> r
 /// when the request had none.
 std::optional<Extension> reply_extension(std::string_view sender_id, const Envelope& request);
 
+/// `more` are further keys of that extension.
 template <class Message>
-OutMessage pack_reply(std::string_view sender_id, const Envelope& request, const Message& message) {
-  return pack_message({Message::kType, sender_id, request.sender_id}, [&](Encoder& e) {
-    pack_body(e, message, reply_extension(sender_id, request));
-  });
+OutMessage pack_reply(std::string_view sender_id, const Envelope& request, const Message& message,
+                      Map more = {}) {
+  std::optional<Extension> extension = reply_extension(sender_id, request);
+  if (extension) extension->more = std::move(more);
+  return pack_message({Message::kType, sender_id, request.sender_id},
+                      [&](Encoder& e) { pack_body(e, message, extension); });
 }
 
 }  // namespace tq::wire

@@ -10,7 +10,7 @@
 namespace tq::test {
 namespace {
 
-// What differs on purpose (docs/differences.md): checkpoints are not served yet.
+// What differs on purpose (docs/checkpoints.md): a node without a checkpoint root refuses.
 const std::set<std::string> kNotServed = {"SAVE_CONTROLLER_CHECKPOINT",
                                           "LOAD_CONTROLLER_CHECKPOINT"};
 

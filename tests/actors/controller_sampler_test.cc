@@ -17,6 +17,7 @@ class Scripted : public Sampler {
   struct Script {
     std::function<Sample(const SampleRequest&)> answer;
     bool cached = false;
+    bool decides = false;
     std::vector<std::string> cleared;
   };
 
@@ -25,6 +26,7 @@ class Scripted : public Sampler {
   bool has_cached_result(const std::string&, const std::string&, const wire::Map&) const override {
     return script_.cached;
   }
+  bool decides_readiness(const wire::Map&) const override { return script_.decides; }
   void clear_cache(const std::string& partition) override { script_.cleared.push_back(partition); }
 
  private:
@@ -62,6 +64,88 @@ TEST_CASE("sampler: sees the ready samples, the partition, the task and the clie
   const Json batch = f.fixture.batch_of<wire::GetMetaResponse>(fetch);
   CHECK(batch.at("global_indexes").get<Indexes>() == Indexes{3, 1});  // in the sampler's order
   CHECK(f.fixture.consumption("p") == std::vector<int>{0, 0, 1, 0});
+}
+
+TEST_CASE("sampler: sees the whole partition: what is produced, and what its task consumed") {
+  SamplerFixture f;
+  f.fixture.insert("p", 1);
+  f.fixture.produce("p", {4}, {"g"});
+  f.script.answer = [](const SampleRequest&) { return Sample{{4}, {4}}; };
+  f.fixture.fetch("p", 1, {"g"}, "other");
+  f.script.answer = [](const SampleRequest& request) {
+    CHECK(request.partition.size() == 5);
+    CHECK(request.partition.indexes() == Indexes{0, 1, 2, 3, 4});
+    CHECK(request.partition.is_produced(3, "f"));
+    CHECK_FALSE(request.partition.is_produced(4, "f"));
+    CHECK_FALSE(request.partition.is_produced(3, "h"));
+    CHECK_FALSE(request.partition.is_produced(-1, "f"));
+    CHECK(request.partition.is_consumed(0) == !request.ready.contains(0));
+    CHECK_FALSE(request.partition.is_consumed(4));  // that was another task
+    CHECK_FALSE(request.partition.is_consumed(-1));
+    CHECK_FALSE(request.ready.contains(4));
+    CHECK_FALSE(request.ready.contains(-1));
+    CHECK(request.ready.contains(3));
+    const Indexes first = request.ready.first(1);
+    return Sample{request.partition.is_production_done() ? Indexes{2} : first, first};
+  };
+  CHECK(f.fixture.fetch("p", 1) == Indexes{0});
+  CHECK(f.fixture.fetch("p", 1) == Indexes{1});
+  f.fixture.produce("p", {4});
+  f.script.answer = [](const SampleRequest& request) {
+    CHECK(request.partition.is_production_done());
+    return Sample{{2}, {}};
+  };
+  CHECK(f.fixture.fetch("p", 1) == Indexes{2});
+  CHECK(f.fixture.fetch("p", 1) == Indexes{2});  // nothing was consumed, so it is ready still
+}
+
+TEST_CASE("sampler: one that decides readiness is asked whatever is ready, until it has a batch") {
+  const bool polling = GENERATE(false, true);
+  SamplerFixture f(polling);
+  f.script.decides = true;
+  f.script.answer = [](const SampleRequest& request) {
+    CHECK(request.batch_size == 0);
+    return request.ready.count() < 5 ? Sample{} : Sample{{0, 4}, {0, 4}};
+  };
+  wire::GetMeta fetch = f.fixture.fetch_of("p", 0);
+  fetch.batch_size.reset();
+  if (polling) {
+    CHECK(f.fixture.batch_of<wire::GetMetaResponse>(fetch).at("_size") == 0);
+  } else {
+    auto waiting = f.fixture.wait(fetch);
+    f.fixture.produce("p", f.fixture.insert("p", 1));
+    const Json reply = ControllerFixture::decoded(f.fixture.offer(waiting));
+    CHECK(reply.at("body").at("metadata").at("$batchmeta").at("_size") == 2);
+    f.script.answer = [](const SampleRequest&) { return Sample{}; };
+    f.script.cached = true;  // so the empty batch is the answer
+    CHECK(f.fixture.batch_of<wire::GetMetaResponse>(fetch).at("_size") == 0);
+    f.script.cached = false;
+    auto in_vain = f.fixture.wait(fetch);
+    f.fixture.advance(5);
+    const Json last = ControllerFixture::decoded(f.fixture.offer(in_vain));
+    CHECK(last.at("body").at("metadata").at("$batchmeta").at("_size") == 0);
+  }
+}
+
+TEST_CASE("sampler: a batch size that makes no sense is refused before the sampler is asked") {
+  SamplerFixture f;
+  f.script.decides = GENERATE(false, true);
+  f.script.answer = [](const SampleRequest&) -> Sample {
+    FAIL("it was asked");
+    return {};
+  };
+  const auto refusal = [&](std::optional<int64_t> size) {
+    wire::GetMeta fetch = f.fixture.fetch_of("p", 1);
+    fetch.batch_size = size;
+    return f.fixture.error_of(fetch);
+  };
+  using Catch::Matchers::Contains;
+  CHECK_THAT(refusal(-1), Contains("body.batch_size must be positive in mode fetch"));
+  CHECK_THAT(refusal(INT64_MIN), Contains("body.batch_size must be positive"));
+  CHECK_THAT(refusal(INT64_MAX), Contains("body.batch_size is 9223372036854775807; the limit is"));
+  if (!f.script.decides) CHECK_THAT(refusal(0), Contains("body.batch_size must be positive"));
+  if (!f.script.decides) CHECK_THAT(refusal(std::nullopt), Contains("must be positive"));
+  CHECK(f.fixture.consumption("p") == std::vector<int>{0, 0, 0, 0});
 }
 
 TEST_CASE("sampler: choosing none is an error, or an empty batch in polling mode") {
@@ -159,6 +243,53 @@ TEST_CASE("sampler: one that is unknown or made wrongly is refused, and nothing 
              Contains("batch_size (2) must be a multiple of n_samples_per_prompt (3)"));
   CHECK_THAT(refusal("RankAwareSampler", wire::Map{}), Contains("must have 'task_name'"));
   CHECK(fixture.consumption("p") == std::vector<int>{0, 0, 0, 0});
+}
+
+TEST_CASE("sampler: in a partition that is not there it is not asked, and none is made") {
+  SamplerFixture f;
+  f.script.decides = GENERATE(false, true);
+  f.script.answer = [](const SampleRequest&) -> Sample {
+    FAIL("it was asked");
+    return {};
+  };
+  auto waiting = f.fixture.wait(f.fixture.fetch_of("nowhere", 1));
+  CHECK(waiting.wait.topic == "nowhere");
+  f.fixture.advance(5);
+  const Json last = ControllerFixture::decoded(f.fixture.offer(waiting));
+  if (f.script.decides) {
+    CHECK(last.at("body").at("metadata").at("$batchmeta").at("_size") == 0);
+  } else {
+    CHECK_THAT(last.dump(), Catch::Matchers::Contains("samples of partition 'nowhere'"));
+  }
+  const Json partitions =
+      f.fixture.body_of<wire::ListPartitionsResponse>(wire::GetListPartitions{});
+  CHECK(partitions.at("partition_ids") == Json({"p"}));
+}
+
+TEST_CASE("sampler: sampling_config that none can take is refused, and nothing is consumed") {
+  ControllerFixture fixture(ControllerFixture::no_rest(),
+                            SamplerRegistry::built_in().make("RankAwareSampler"));
+  fixture.insert("p", 2);
+  fixture.produce("p", {0, 1});
+  const auto refusal = [&](wire::Value config) {
+    wire::GetMeta fetch = fixture.fetch_of("p", 1);
+    fetch.sampling_config = std::move(config);
+    return fixture.error_of(fetch);
+  };
+  const auto ranked = [&](const wire::Value& rank, const wire::Value& batch) {
+    return refusal(wire::Map{
+        {"dp_rank", rank}, {"batch_index", batch}, {"task_name", "t"}, {"partition_id", "p"}});
+  };
+  using Catch::Matchers::Contains;
+  CHECK_THAT(refusal("fast"), Contains("body.sampling_config must be a dict, got str"));
+  CHECK_THAT(refusal(wire::Map{{1, 2}}), Contains("must have str keys, got int"));
+  CHECK_THAT(refusal(wire::Map{{"batch_size", 2}}), Contains("sampling_config.batch_size is not"));
+  CHECK_THAT(refusal(wire::Map{}), Contains("must have 'dp_rank'"));
+  CHECK_THAT(ranked(-1, 0), Contains("dp_rank must not be negative, got -1"));
+  CHECK_THAT(ranked("first", 0), Contains("'dp_rank' must be an int, got str"));
+  CHECK_THAT(ranked(0, 0.5), Contains("'batch_index' must be an int, got float"));
+  CHECK_THAT(ranked(wire::Array{0}, 0), Contains("'dp_rank' must be an int, got list"));
+  CHECK(fixture.consumption("p") == std::vector<int>{0, 0});
 }
 
 TEST_CASE("sampler: clients choose no more of them than the limit") {

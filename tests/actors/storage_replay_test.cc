@@ -13,8 +13,8 @@
 namespace tq::test {
 namespace {
 
-// Where we differ on purpose (docs/differences.md): functions of peers are not run, checkpoints are
-// not served yet.
+// Where we differ on purpose (docs/differences.md): functions of peers are not run, a unit
+// without a checkpoint root refuses.
 const std::set<std::string> kOtherAnswer = {"put with a data parser", "read what the parser made",
                                             "save the storage units", "load the storage units",
                                             "save where nothing can be written"};

@@ -25,12 +25,16 @@ const std::map<std::string, std::set<std::string>> kMayKnow = {
     {"wire", {"memory"}},
     {"zmtp", {"memory"}},
     {"runtime", {"wire", "zmtp"}},
-    {"controller", {"wire", "runtime"}},
-    {"storage", {"wire", "runtime"}},
+    {"checkpoint", {"memory", "wire", "runtime"}},
+    {"controller", {"wire", "runtime", "checkpoint"}},
+    {"storage", {"wire", "runtime", "checkpoint"}},
+    {"nodes", {"runtime", "checkpoint", "controller", "storage"}},
     {"manager", {"wire", "runtime", "zmtp"}},
     {"client", {"wire", "runtime", "manager"}},
     {"torch", {}},
-    {"cli", {"memory", "wire", "runtime", "controller", "storage", "manager", "client", "torch"}},
+    {"cli",
+     {"memory", "wire", "runtime", "checkpoint", "controller", "storage", "nodes", "manager",
+      "client", "torch"}},
 };
 
 std::vector<std::string> includes_of(const fs::path& file) {

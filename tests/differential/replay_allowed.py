@@ -172,7 +172,7 @@ ALLOWED = [
     ),
     Allowance(
         "controller checkpoints",
-        "refused, as Python refuses one that fails, until they are built: SAVE/LOAD_CONTROLLER_CHECKPOINT",
+        "refused, as Python refuses one that fails: these nodes have no checkpoint root: SAVE/LOAD_CONTROLLER_CHECKPOINT",
         ((0, 1, 9), (0, 1, 11)),
         OURS,
         lambda e: e.kind in ("SAVE_CONTROLLER_CHECKPOINT", "LOAD_CONTROLLER_CHECKPOINT"),
@@ -180,7 +180,7 @@ ALLOWED = [
     ),
     Allowance(
         "storage checkpoints",
-        "refused, as Python refuses one that fails, until they are built: SAVE_STORAGE_CHECKPOINT",
+        "refused, as Python refuses one that fails: these nodes have no checkpoint root: SAVE_STORAGE_CHECKPOINT",
         ((0, 1, 9), (0, 1, 11)),
         OURS,
         lambda e: e.kind == "SAVE_STORAGE_CHECKPOINT",

@@ -77,6 +77,7 @@ class Proxy(Listener):
 
     def __init__(self, target: int):
         self.target, self.heard, self._cut = target, [], None
+        self.ended = threading.Semaphore(0)  # one for each connection that the node sees no more
         self._lock = threading.Lock()
         super().__init__()
 
@@ -124,6 +125,7 @@ class Proxy(Listener):
         finally:
             node.close()
             connection.close()
+            self.ended.release()
 
 
 class ZmqPeer:

@@ -18,6 +18,8 @@
 #include <thread>
 
 #include "interop/client_json.h"
+#include "interop/client_checkpoint.h"
+#include "interop/client_waiting.h"
 #include "support/canonical.h"
 #include "support/from_canonical.h"
 #include "wire/batch_meta.h"
@@ -75,19 +77,6 @@ std::string via(const Json& c) { return c.value("via", "call"); }
 GetForm form_of(const Json& c) {
   return c.value("form", "contiguous") == "rows" ? GetForm::kRows : GetForm::kContiguous;
 }
-
-// What a callback was given, on whichever thread it ran.
-template <class T>
-class Received {
- public:
-  Callback<T> callback() {
-    return [promise = promise_](Result<T> result) { promise->set_value(std::move(result)); };
-  }
-  T wait() { return std::move(promise_->get_future().get()).value(); }
-
- private:
-  std::shared_ptr<std::promise<Result<T>>> promise_ = std::make_shared<std::promise<Result<T>>>();
-};
 
 Json Driver::connect(const Json& c) {
   ClientOptions options;
@@ -245,6 +234,8 @@ Json Driver::get_meta(const Json& c) {
   options.sampling_config = *tag_from(c.value("sampling_config", Json::object()));
   options.sampler = c.value("sampler", "");
   options.sampler_arguments = *tag_from(c.value("sampler_arguments", Json::object()));
+  if (c.contains("wait_ms"))
+    options.wait = std::chrono::milliseconds(c.at("wait_ms").get<int64_t>());
   const BatchMeta meta =
       client_->get_meta(names(c, "fields"), c.at("batch_size"), c.at("partition"), options);
   return {{"global_indexes", meta.global_indexes},
@@ -437,7 +428,10 @@ void Driver::answer(const Json& command) {
   const auto started = Clock::now();
   Json line = {{"id", command.at("id")}};
   try {
-    line["ok"] = (this->*commands().at(command.at("do")))(command);
+    ClientCommand elsewhere = find_waiting_command(command.at("do"));
+    if (elsewhere == nullptr) elsewhere = find_checkpoint_command(command.at("do"));
+    line["ok"] = elsewhere != nullptr ? elsewhere(client_, command)
+                                      : (this->*commands().at(command.at("do")))(command);
   } catch (const Error& error) {
     line["error"] = json_of(error);
   } catch (const std::exception& error) {  // a defect: all errors of the client are tq::Error

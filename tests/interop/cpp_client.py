@@ -30,9 +30,9 @@ class ClientError(Exception):
 class CppClient:
     """One C++ client. A call waits for its answer; start() does not, and wait() fetches its answer."""
 
-    def __init__(self):
+    def __init__(self, program: str = "tq_cpp_client"):
         self.process = spawn(
-            [tq_binary().parent / "tq_cpp_client"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            [tq_binary().parent / program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._ids, self._answers, self._text = itertools.count(), {}, b""
         self.seconds = 0.0  # that the last call took
 

@@ -118,6 +118,13 @@ def test_version():
     ["storage", "--info-file", "{}/s.json", "--capacity", "many"], ["storage", "--info-file", "{}/s.json", "--capacity-bytes", "1XB"],
     ["storage", "--info-file", "{}/s.json", "--polling"], ["--log-level", "loud", "up", "--info-dir", "{}"],
     ["up", "--info-dir", "{}", "--advertise", "not an address"],
+    ["up", "--info-dir", "{}", "--sampler", ""], ["up", "--info-dir", "{}", "--sampler", "RandomSampler"],
+    ["controller", "--info-file", "{}/c.json", "--sampler", "RankAwareSampler,n_samples_per_prompt=2"],
+    ["controller", "--info-file", "{}/c.json", "--sampler", "GRPOGroupNSampler,n_samples_per_prompt=0"],
+    ["controller", "--info-file", "{}/c.json", "--sampler", "GRPOGroupNSampler,n_samples_per_prompt=1e3"],
+    ["controller", "--info-file", "{}/c.json", "--sampler", "GRPOGroupNSampler,n_samples_per_prompt=99999999999999999999"],
+    ["controller", "--info-file", "{}/c.json", "--sampler", "GRPOGroupNSampler,n_samples_per_prompt=2,n_samples_per_prompt=3"],
+    ["controller", "--info-file", "{}/c.json", "--sampler", "StreamingTokenBudgetSampler,balance_unit_multiplier=-1"],
 ])
 def test_wrong_usage(tmp_path, args):
     result = run(*(arg.format(tmp_path) for arg in args))
@@ -129,6 +136,7 @@ def test_wrong_usage(tmp_path, args):
 @pytest.mark.parametrize("name", [
     "TQ_PRE_ALLOC_SAMPLE_NUM", "TQ_CONTROLLER_GET_METADATA_TIMEOUT", "TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL",
     "TQ_STORAGE_ZMQ_BACKLOG", "TQ_LOGGING_LEVEL", "TQ_STORAGE_SLOW_REQUEST_SECONDS", "TQ_STORAGE_LARGE_PAYLOAD_MB",
+    "TQ_SAMPLER",
 ])
 def test_wrong_environment_variable(tmp_path, name):
     result = run("up", "--info-dir", tmp_path, env={name: "nonsense"})

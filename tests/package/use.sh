@@ -17,6 +17,6 @@ printed=$("$here/../support/with_nodes.sh" "$tq" bash -c '"$1" "$NODES"' - "$bui
 libraries=$(readelf -d "$build/consumer" | grep NEEDED)
 grep -q libfmt <<<"$libraries" || fail "readelf shows no libfmt, so this check sees nothing: $libraries"
 case $consumer in
-  core_consumer) ! grep -qE 'torch|libc10' <<<"$libraries" || fail "core brings libtorch along: $libraries" ;;
+  core_consumer | nodes_consumer) ! grep -qE 'torch|libc10' <<<"$libraries" || fail "$consumer brings libtorch along: $libraries" ;;
   torch_consumer) grep -q libc10 <<<"$libraries" || fail "no libtorch in $libraries" ;;
 esac

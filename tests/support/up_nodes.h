@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace tq::test {
 
@@ -12,8 +14,9 @@ namespace tq::test {
 /// dies before.
 class UpNodes {
  public:
-  /// Starts it and waits for its ready line. Throws std::runtime_error that says what went wrong.
-  explicit UpNodes(const std::filesystem::path& program);
+  /// Starts it with these further flags and waits for its ready line. Throws std::runtime_error
+  /// that says what went wrong.
+  explicit UpNodes(const std::filesystem::path& program, std::vector<std::string> flags = {});
   ~UpNodes();
   UpNodes(const UpNodes&) = delete;
   UpNodes& operator=(const UpNodes&) = delete;

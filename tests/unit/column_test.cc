@@ -2,6 +2,7 @@
 #include "transfer_queue/column.h"
 
 #include "support/catch.h"
+#include "wire/value_equal.h"
 
 namespace tq::test {
 namespace {
@@ -130,6 +131,68 @@ TEST_CASE("a column of values holds anything and is no tensor") {
   CHECK_THROWS_AS(column.to_dense(), Error);
   CHECK_THROWS_AS(Column::dense(counted({1})).values(), Error);
   CHECK(Column().size() == 0);
+}
+
+TEST_CASE("a part of a column is of its kind and shares its bytes") {
+  const Tensor whole = counted({4, 3});
+  const Column dense = Column::dense(whole).slice(1, 3);
+  CHECK(dense.kind() == Column::Kind::kDense);
+  CHECK(dense.tensor().shape == Shape{2, 3});
+  CHECK(numbers_of(dense.tensor()) == std::vector<int16_t>{3, 4, 5, 6, 7, 8});
+  CHECK(dense.tensor().data.data == whole.data.data + 6);
+  CHECK(dense.tensor().data.owner == whole.data.owner);
+
+  const JaggedTensor all{counted({6}), {0, 3, 3, 5, 6}, {{3}, {0, 2}, {2, 1}, {}}};
+  const Column jagged = Column::jagged(all).slice(1, 4);
+  REQUIRE(jagged.kind() == Column::Kind::kJagged);
+  const JaggedTensor part = jagged.to_jagged();
+  CHECK(part.offsets == std::vector<int64_t>{0, 0, 2, 3});
+  CHECK(part.shapes == std::vector<Shape>{{0, 2}, {2, 1}, {}});
+  CHECK(numbers_of(part.values) == std::vector<int16_t>{3, 4, 5});
+  CHECK(part.values.data.data == all.values.data.data + 6);
+  CHECK_NOTHROW(Column::jagged(part));
+
+  const Tensor row = counted({2});
+  const Column rows = Column::rows({counted({3}), row, counted({1})}).slice(1, 2);
+  CHECK(rows.kind() == Column::Kind::kRows);
+  CHECK(rows.size() == 1);
+  CHECK(rows.row_tensor(0).data.data == row.data.data);
+
+  const Column values = Column::values({"a", "b", "c"}).slice(1, 3);
+  CHECK(values.size() == 2);
+  CHECK(*values.row(1).get_if<std::string>() == "c");
+}
+
+TEST_CASE("the parts of a column, empty ones too, are the whole again") {
+  const std::vector<Column> columns = {
+      Column::dense(counted({5, 2})),
+      Column::dense(counted({5})),
+      Column::dense(counted({5, 0})),
+      Column::jagged({counted({6}), {0, 1, 1, 4, 4, 6}, {{1}, {0}, {3}, {0}, {2}}}),
+      Column::rows({counted({1}), counted({2}), counted({}), counted({0}), counted({3})}),
+      Column::values({1, 2, 3, 4, 5})};
+  for (const Column& column : columns) {
+    for (size_t cut = 0; cut <= column.size(); ++cut) {
+      const Column left = column.slice(0, cut);
+      const Column right = column.slice(cut, column.size());
+      REQUIRE(left.size() == cut);
+      REQUIRE(right.size() == column.size() - cut);
+      for (size_t i = 0; i < column.size(); ++i) {
+        const Column& part = i < cut ? left : right;
+        CHECK(wire::equal(part.row(i < cut ? i : i - cut), column.row(i)));
+      }
+    }
+  }
+}
+
+TEST_CASE("a part past the rows of a column is refused") {
+  const Batch batch = {{"a", Column::values({1, 2})}, {"b", Column::dense(counted({2, 3}))}};
+  CHECK(batch.slice(1, 2).at("b").tensor().shape == Shape{1, 3});
+  CHECK(batch.slice(2, 2).size() == 0);
+  CHECK_THROWS_WITH(batch.slice(1, 3), Contains("rows 1 to 3 are no part of 2 rows"));
+  CHECK_THROWS_AS(batch.at("a").slice(2, 1), Error);
+  CHECK(Batch().slice(0, 0).empty());
+  CHECK_THROWS_AS(Batch().slice(0, 1), Error);
 }
 
 TEST_CASE("a batch keeps its columns in order and of one length") {

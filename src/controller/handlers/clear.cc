@@ -44,6 +44,7 @@ runtime::Outcome handle(State& state, const Call& call, wire::ClearMeta message)
   for (auto& [partition, cleared] : rows) {
     partition->clear(cleared);
     state.changed(partition->id());
+    state.listing_changed(partition->id());
     state.indexes.release(std::move(cleared), call.now);
   }
   return reply(state, call,
@@ -58,6 +59,7 @@ runtime::Outcome handle(State& state, const Call& call, wire::ClearPartition mes
     state.partitions.erase(message.partition_id);
     state.samplers.clear_cache(message.partition_id);
     state.changed(message.partition_id);
+    state.listing_changed(message.partition_id);
     state.indexes.release(std::move(samples), call.now);
   }
   return reply(

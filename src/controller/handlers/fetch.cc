@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "controller/batch.h"
+#include "controller/extension.h"
 #include "controller/handlers/handlers.h"
 
 namespace tq::controller {
@@ -16,6 +18,9 @@ struct Fetch {
   size_t batch_size;
   wire::Map sampling_config;
   Sampler& sampler;
+  bool own_readiness;  // the sampler, not batch_size, says when there is enough
+  runtime::TimePoint deadline;
+  bool ends_empty;  // at the deadline, where others end in an error
 };
 
 /// What a sampler sees of a partition.
@@ -25,6 +30,7 @@ class View final : public ReadySamples {
       : ready_(ready), partition_(partition) {}
   std::vector<int64_t> first(size_t count) const override { return ready_.first(count); }
   void visit(const std::function<bool(int64_t)>& visit) const override { ready_.for_each(visit); }
+  bool contains(int64_t index) const override { return ready_.contains(index); }
   size_t count() const override { return ready_.count(); }
   const wire::Value* custom_meta(int64_t index) const override {
     return partition_.find_tag(index);
@@ -33,6 +39,32 @@ class View final : public ReadySamples {
  private:
   const ReadyIndexes& ready_;
   const Partition& partition_;
+};
+
+/// What a sampler sees of the partition as a whole.
+class Whole final : public PartitionView {
+ public:
+  Whole(const Partition& partition, const wire::Names& fields, const Consumption& task)
+      : partition_(partition), fields_(fields), task_(task) {}
+  size_t size() const override {
+    return partition_.active().size() + partition_.pre_allocated().size();
+  }
+  std::vector<int64_t> indexes() const override { return partition_.indexes(); }
+  bool is_produced(int64_t index, std::string_view field) const override {
+    const std::optional<size_t> position = partition_.find_field(field);
+    return index >= 0 && position && partition_.fields()[*position].produced.contains(index);
+  }
+  bool is_consumed(int64_t index) const override {
+    return index >= 0 && task_.consumed().contains(index);
+  }
+  bool is_production_done() const override {
+    return partition_.produced(fields_).count() == size();
+  }
+
+ private:
+  const Partition& partition_;
+  const wire::Names& fields_;
+  const Consumption& task_;
 };
 
 // The sampler's keyword arguments. Upstream passes them on beside its own, so these names would
@@ -57,20 +89,31 @@ wire::Map checked_sampling_config(const wire::Value& config) {
   return *entries;
 }
 
+[[noreturn]] void fail_batch_size() {
+  fail(ErrorCode::kInvalidArgument, "body.batch_size must be positive in mode fetch");
+}
+
 Fetch checked(State& state, const Call& call, const wire::GetMeta& message) {
   if (!message.task_name) {
     fail(ErrorCode::kInvalidArgument, "body.task_name must be there in mode fetch");
   }
-  if (!message.batch_size || *message.batch_size <= 0) {
-    fail(ErrorCode::kInvalidArgument, "body.batch_size must be positive in mode fetch");
-  }
-  const auto batch_size = static_cast<size_t>(*message.batch_size);
-  if (batch_size > state.config.limits.rows_max) {
+  // Before a sampler is made for this request: one that is refused changes nothing.
+  const int64_t batch_size = message.batch_size.value_or(0);
+  if (batch_size < 0) fail_batch_size();
+  if (static_cast<size_t>(batch_size) > state.config.limits.rows_max) {
     fail(ErrorCode::kLimit, "body.batch_size is {}; the limit is {}", batch_size,
          state.config.limits.rows_max);
   }
-  return {message, batch_size, checked_sampling_config(message.sampling_config),
-          state.samplers.choose(call.request.body)};
+  const auto wait = wait_of(call.request.body, state.config.limits);
+  wire::Map sampling_config = checked_sampling_config(message.sampling_config);
+  Sampler& sampler = state.samplers.choose(call.request.body);
+  const bool own_readiness = sampler.decides_readiness(sampling_config);
+  if (batch_size == 0 && !own_readiness) fail_batch_size();
+  const bool polls = state.config.polling_mode;
+  const std::chrono::nanoseconds patience =
+      wait ? *wait : (polls ? std::chrono::nanoseconds(0) : state.fetch_patience());
+  return {message,       static_cast<size_t>(batch_size), std::move(sampling_config),    sampler,
+          own_readiness, call.received_at + patience,     wait || polls || own_readiness};
 }
 
 // Takes back what a reply handed out that did not reach its peer.
@@ -98,15 +141,25 @@ void check_owned(const Partition& partition, const std::vector<int64_t>& indexes
   }
 }
 
-runtime::Reply serve(State& state, const Call& call, const Fetch& wanted, Partition& partition,
-                     Consumption& task, const ReadyIndexes& ready) {
+bool keeps_batch(const Fetch& wanted) {
+  return wanted.sampler.has_cached_result(wanted.message.partition_id, *wanted.message.task_name,
+                                          wanted.sampling_config);
+}
+
+// Nothing when the sampler chose none, which in upstream's polling mode, and of a sampler that
+// decides readiness, means: not yet.
+std::optional<runtime::Reply> serve(State& state, const Call& call, const Fetch& wanted,
+                                    Partition& partition, Consumption& task,
+                                    const ReadyIndexes& ready) {
   const View view(ready, partition);
-  Sample sample = wanted.sampler.sample(
-      {view, wanted.batch_size, partition.id(), *wanted.message.task_name, wanted.sampling_config});
+  const Whole whole(partition, *wanted.message.data_fields, task);
+  Sample sample = wanted.sampler.sample({view, wanted.batch_size, partition.id(),
+                                         *wanted.message.task_name, wanted.sampling_config, whole});
   check_owned(partition, sample.sampled);
   check_owned(partition, sample.consumed);
   if (sample.sampled.empty()) {
-    if (state.config.polling_mode) return empty_batch(state, call);
+    if (wanted.own_readiness && keeps_batch(wanted)) return empty_batch(state, call);
+    if (wanted.ends_empty) return std::nullopt;
     fail(ErrorCode::kInternal, "the sampler chose none of {} ready samples; required {}",
          ready.count(), wanted.batch_size);
   }
@@ -133,21 +186,19 @@ runtime::Reply serve(State& state, const Call& call, const Fetch& wanted, Partit
 runtime::Outcome fetch(State& state, const Call& call, const wire::GetMeta& message) {
   const Fetch wanted = checked(state, call, message);
   size_t available = 0;
-  const runtime::TimePoint deadline = call.received_at + state.fetch_patience();
   if (Partition* partition = state.partitions.find(message.partition_id)) {
     Consumption& task = state.obtain_task(*partition, *message.task_name);
     const ReadyIndexes ready = partition->ready(*message.data_fields, task);
-    const bool kept = state.config.polling_mode &&
-                      wanted.sampler.has_cached_result(message.partition_id, *message.task_name,
-                                                       wanted.sampling_config);
-    if (kept || ready.at_least(wanted.batch_size)) {
-      return serve(state, call, wanted, *partition, task, ready);
+    if (wanted.own_readiness || ready.at_least(wanted.batch_size) ||
+        (wanted.ends_empty && keeps_batch(wanted))) {
+      auto served = serve(state, call, wanted, *partition, task, ready);
+      if (served) return std::move(*served);
     }
-    if (call.now >= deadline) available = ready.count();
+    if (call.now >= wanted.deadline && !wanted.ends_empty) available = ready.count();
   }
-  if (state.config.polling_mode) return empty_batch(state, call);
-  if (call.now >= deadline) fail_timeout(call, wanted, available);
-  return runtime::Wait{message.partition_id, deadline};
+  if (call.now < wanted.deadline) return runtime::Wait{message.partition_id, wanted.deadline};
+  if (wanted.ends_empty) return empty_batch(state, call);
+  fail_timeout(call, wanted, available);
 }
 
 }  // namespace tq::controller

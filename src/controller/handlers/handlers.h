@@ -43,6 +43,13 @@ runtime::Outcome handle(State& state, const Call& call, wire::LoadControllerChec
 /// GET_META in mode "fetch" (fetch.cc); the other modes are in get_meta.cc.
 runtime::Outcome fetch(State& state, const Call& call, const wire::GetMeta& message);
 
+/// KV_LIST of what changed since a revision (kv_changes.cc).
+runtime::Outcome list_changes(State& state, const Call& call, const wire::KvList& message,
+                              const std::string& since);
+/// The keys of a partition with their tags.
+wire::KeyTags listing_of(const Partition& partition);
+wire::Value tag_of(const Partition& partition, int64_t index);
+
 template <class Message>
 runtime::Reply reply(const State& state, const Call& call, const Message& message) {
   return runtime::make_reply(state.id, call.request, message);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "controller/batch.h"
+#include "controller/extension.h"
 #include "controller/handlers/handlers.h"
 
 namespace tq::controller {
@@ -31,13 +32,14 @@ void register_missing(State& state, const Call& call, const std::string& partiti
   const size_t missing = missing_in(found);
   state.ensure_can_register(partition_id, missing);
   const wire::Indexes samples = state.register_samples(partition_id, missing, call.now);
-  KeyTable& table = state.partitions.find(partition_id)->keys();
+  Partition& partition = *state.partitions.find(partition_id);
   size_t used = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
     if (found[i]) continue;
     found[i] = samples[used++];
-    table.assign(keys[i], *found[i]);
+    partition.assign_key(keys[i], *found[i]);
   }
+  if (missing > 0) state.listing_changed(partition_id);
 }
 
 // Every field, when there are no rows: upstream then shows all that the partition has.
@@ -96,15 +98,12 @@ runtime::Outcome handle(State& state, const Call& call, wire::KvRetrieveKeys mes
 }
 
 runtime::Outcome handle(State& state, const Call& call, wire::KvList message) {
+  if (const auto since = since_of(call.request.body, state.config.limits)) {
+    return list_changes(state, call, message, *since);
+  }
   wire::KvListResponse response;
   const auto list = [&](const Partition& partition) {
-    auto& entries = response.partition_info.emplace_back().second;
-    response.partition_info.back().first = partition.id();
-    entries.reserve(partition.keys().size());
-    partition.keys().for_each([&](std::string_view key, int64_t index) {
-      const wire::Value* tag = partition.find_tag(index);
-      entries.emplace_back(key, tag != nullptr ? *tag : wire::Value(wire::Map()));
-    });
+    response.partition_info.emplace_back(partition.id(), listing_of(partition));
   };
   if (!message.partition_id) {
     for (const Partition& partition : state.partitions) list(partition);

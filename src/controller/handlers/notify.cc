@@ -102,6 +102,7 @@ runtime::Outcome handle(State& state, const Call& call, wire::NotifyDataUpdate m
   const std::optional<std::string> conflict = partition->produce(rows, message.field_schema);
   for (const auto& [index, fields] : backend_meta) partition->merge_backend_meta(index, *fields);
   state.changed(partition->id());
+  state.listing_changed(partition->id());
 
   wire::NotifyDataUpdateAck ack{state.id, message.partition_id, true, std::nullopt};
   if (conflict) {

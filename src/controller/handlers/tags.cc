@@ -21,6 +21,7 @@ runtime::Outcome handle(State& state, const Call& call, wire::SetCustomMeta mess
     for (const auto& [index, tag] : tags) {
       if (index >= 0 && partition->owns(index)) partition->set_tag(index, detach(tag));
     }
+    state.listing_changed(partition_id);
   }
   return reply(state, call, wire::SetCustomMetaResponse{"tags are set"});
 }

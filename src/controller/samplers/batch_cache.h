@@ -28,9 +28,19 @@ struct BatchKey {
 class BatchCache {
  public:
   const Sample* find(const BatchKey& key) const;
+  bool contains(const BatchKey& key) const { return kept_.contains(key); }
   /// `of_partition` is the partition that the samples are of, whatever the key says.
   void keep(BatchKey key, Sample sample, std::string of_partition);
   void clear(const std::string& partition_id);
+  /// Calls visit(const BatchKey&, const Sample&) for each kept batch.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const auto& [key, kept] : kept_) visit(key, kept.sample);
+  }
+
+  /// For checkpoints. from_value() throws Error for what is none of to_value().
+  Value to_value() const;
+  static BatchCache from_value(const Value& value);
 
  private:
   struct Kept {
@@ -46,9 +56,12 @@ class CachingSampler : public Sampler {
   bool has_cached_result(const std::string& partition_id, const std::string& task_name,
                          const Map& sampling_config) const override;
   void clear_cache(const std::string& partition_id) override { cache_.clear(partition_id); }
+  Value save_checkpoint() const override { return cache_.to_value(); }
+  void load_checkpoint(const Value& state) override { cache_ = BatchCache::from_value(state); }
 
  protected:
   explicit CachingSampler(std::string name) : name_(std::move(name)) {}
+  const std::string& name() const noexcept { return name_; }
   Arguments arguments(const Map& sampling_config) const {
     return {name_ + ": sampling_config", sampling_config};
   }

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "transfer_queue/error.h"
 
 namespace tq::controller {
@@ -37,7 +39,10 @@ std::optional<std::vector<int64_t>> complete_groups(const ReadySamples& ready, s
 }
 
 GrpoGroupNSampler::GrpoGroupNSampler(int64_t n_samples_per_prompt)
-    : CachingSampler("GRPOGroupNSampler"),
+    : GrpoGroupNSampler("GRPOGroupNSampler", n_samples_per_prompt) {}
+
+GrpoGroupNSampler::GrpoGroupNSampler(std::string name, int64_t n_samples_per_prompt)
+    : CachingSampler(std::move(name)),
       n_(positive_argument("n_samples_per_prompt", n_samples_per_prompt)) {}
 
 Sample GrpoGroupNSampler::sample(const SampleRequest& request) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "controller/samplers/batch_cache.h"
@@ -11,13 +12,16 @@ namespace tq::controller {
 
 /// The first groups of n samples with consecutive global indexes that are ready as a whole: the n
 /// responses to one prompt are trained on together (upstream: GRPOGroupNSampler).
-class GrpoGroupNSampler final : public CachingSampler {
+class GrpoGroupNSampler : public CachingSampler {
  public:
   /// Throws Error(kInvalidArgument) unless n is positive.
   explicit GrpoGroupNSampler(int64_t n_samples_per_prompt);
   Sample sample(const SampleRequest& request) override;
 
- private:
+ protected:
+  /// For one that derives from it, and calls itself `name`.
+  GrpoGroupNSampler(std::string name, int64_t n_samples_per_prompt);
+
   const size_t n_;
 };
 

@@ -54,18 +54,21 @@ Split take_next(std::vector<Split>& heap) {
 
 }  // namespace
 
-std::vector<std::vector<size_t>> balanced_parts(std::span<const double> weights, size_t parts) {
+std::vector<std::vector<size_t>> balanced_parts(std::span<const double> weights, size_t parts,
+                                                PartSizes sizes) {
   std::vector<size_t> order(weights.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return weights[a] < weights[b]; });
   std::vector<Split> heap;
-  for (size_t begin = 0; begin < order.size(); begin += parts) {
+  const size_t together = sizes == PartSizes::kEqual ? parts : 1;  // items in a first split
+  for (size_t begin = 0; begin < order.size(); begin += together) {
     Split split;
-    for (size_t i = 0; i < parts; ++i) {
+    for (size_t i = 0; i < together; ++i) {
       const size_t item = order[begin + i];
       split.parts.push_back({weights[item], {{item, weights[item]}}});
     }
+    split.parts.resize(parts);
     std::sort(split.parts.begin(), split.parts.end(), std::greater<>());
     heap.push_back(std::move(split));
     std::push_heap(heap.begin(), heap.end(), comes_later);

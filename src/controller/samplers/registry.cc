@@ -9,6 +9,7 @@
 #include "controller/samplers/rank_aware.h"
 #include "controller/samplers/seqlen_balanced.h"
 #include "controller/samplers/sequential.h"
+#include "controller/samplers/streaming_token_budget.h"
 #include "transfer_queue/error.h"
 #include "transfer_queue/sampler.h"
 
@@ -19,6 +20,7 @@ using controller::Arguments;
 
 constexpr const char* kGroup = "n_samples_per_prompt";
 constexpr const char* kRanks = "dp_size";
+constexpr const char* kUnits = "balance_unit_multiplier";
 
 std::unique_ptr<Sampler> make_sequential(const Map& map) {
   Arguments("SequentialSampler", map).allow_only({});
@@ -43,6 +45,13 @@ std::unique_ptr<Sampler> make_seqlen_balanced(const Map& map) {
                                                              arguments.integer(kRanks, 1));
 }
 
+std::unique_ptr<Sampler> make_streaming_token_budget(const Map& map) {
+  const Arguments arguments("StreamingTokenBudgetSampler", map);
+  arguments.allow_only({kGroup, kUnits});
+  return std::make_unique<controller::StreamingTokenBudgetSampler>(arguments.integer(kGroup, 1),
+                                                                   arguments.integer(kUnits, 1));
+}
+
 }  // namespace
 
 SamplerRegistry SamplerRegistry::built_in() {
@@ -51,6 +60,7 @@ SamplerRegistry SamplerRegistry::built_in() {
   registry.add("GRPOGroupNSampler", make_grpo_group_n);
   registry.add("RankAwareSampler", make_rank_aware);
   registry.add("SeqlenBalancedSampler", make_seqlen_balanced);
+  registry.add("StreamingTokenBudgetSampler", make_streaming_token_budget);
   return registry;
 }
 

@@ -5,27 +5,10 @@
 
 #include "controller/samplers/grpo_group_n.h"
 #include "controller/samplers/karmarkar_karp.h"
+#include "controller/samplers/total_lengths.h"
 #include "transfer_queue/error.h"
 
 namespace tq::controller {
-namespace {
-
-// Lengths are counts of tokens: a double holds their sums exactly up to 2^53.
-double length_of(const ReadySamples& ready, int64_t index) {
-  const Value* meta = ready.custom_meta(index);
-  const Value* length = meta != nullptr ? meta->find("total_lengths") : nullptr;
-  if (length == nullptr) return 1;
-  if (const auto* number = length->get_if<int64_t>()) return static_cast<double>(*number);
-  if (const auto* number = length->get_if<double>()) return *number;
-  if (const auto* truth = length->get_if<bool>()) return *truth ? 1 : 0;
-  throw Error(ErrorCode::kWrongType,
-              fmt::format("SeqlenBalancedSampler: custom_meta['total_lengths'] of sample {} must "
-                          "be a number, got {}",
-                          index, length->kind_name()));
-}
-
-}  // namespace
-
 SeqlenBalancedSampler::SeqlenBalancedSampler(int64_t n_samples_per_prompt, int64_t dp_size)
     : CachingSampler("SeqlenBalancedSampler"),
       n_(positive_argument("n_samples_per_prompt", n_samples_per_prompt)),
@@ -44,7 +27,8 @@ std::vector<std::vector<int64_t>> SeqlenBalancedSampler::share_out(
   }
   std::vector<double> lengths(groups, 0);
   for (size_t i = 0; i < chosen->size(); ++i) {
-    lengths[i / n_] += length_of(request.ready, (*chosen)[i]);
+    lengths[i / n_] +=
+        total_length(request.ready, (*chosen)[i], "SeqlenBalancedSampler").value_or(1);
   }
   std::vector<std::vector<int64_t>> batches;
   for (const std::vector<size_t>& part : balanced_parts(lengths, dp_size_)) {
