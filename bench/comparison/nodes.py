@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TQ = ROOT / "build/release/bin/tq"
 WORKLOADS = ROOT / "build/release/bin/tq_workloads"
+SINK = ROOT / "build/release/bin/tq_sink"
 PYTHON = ROOT / "build/python/venv/bin/python"
 START_SECONDS = 120
 TICK = os.sysconf("SC_CLK_TCK")
@@ -30,7 +31,8 @@ def status_bytes(pid: int, name: str) -> int:
 
 
 class Nodes:
-    """A controller and units, "cpp" or "python", as a context; `folder` holds their addresses."""
+    """A controller and units as a context; `folder` holds their addresses. kind: "cpp", "python", or "sink", a C++
+    controller with units that throw away what is put (bench/sink.cc)."""
 
     def __init__(self, kind: str, units: int = 2, processes: bool = False, args: tuple = ()):
         self.kind, self.units, self.processes, self.args = kind, units, processes, args
@@ -65,6 +67,9 @@ class Nodes:
             return [[TQ, "up", "--units", self.units, "--info-dir", self.folder, *self.args]]
         if self.kind == "cpp":
             units = [[TQ, "storage", "--info-file", file] for file in unit_files]
+            return [[TQ, "controller", "--info-file", self.folder / "controller.json"], *units]
+        if self.kind == "sink":
+            units = [[SINK, file] for file in unit_files]
             return [[TQ, "controller", "--info-file", self.folder / "controller.json"], *units]
         node = [PYTHON, ROOT / "tests/peer/peer_node.py"]
         return [[*node, "controller", "--info", self.folder / "controller.json"],

@@ -73,6 +73,7 @@ def _python_client() -> list[Figure]:
                 measured[kind] = line, (nodes.cpu_seconds() - before) / gigabytes, nodes.peak_bytes()
         figures += _transfer(f"{size}, Python client", measured["python"][0], measured["cpp"][0], put_goal, get_goal)
         if size in ("small", "medium"):
+            figures.append(_put_to_nothing(size, measured["python"][0]))
             figures += [Figure(f"{size}, CPU the client itself needs for a {verb.upper()}", "s of a s", *(
                             measured[kind][0][f"{verb}_client_cpu_s"] / measured[kind][0][f"{verb}_s"] for kind in ("cpp", "python")),
                                None, False) for verb in ("put", "get")]
@@ -80,6 +81,14 @@ def _python_client() -> list[Figure]:
             figures.append(Figure(f"{size}, peak memory of the nodes", "MB", measured["cpp"][2] / 1e6, measured["python"][2] / 1e6,
                                   None, False))
     return figures
+
+
+def _put_to_nothing(size: str, theirs: dict) -> Figure:
+    """What the client reaches where the unit throws everything away: no unit can give it more."""
+    with Nodes("sink") as nodes:
+        _put_get(nodes, size, "--put-only")
+        bound = _put_get(nodes, size, "--put-only")
+    return Figure(f"{size}, Python client PUT, units that keep nothing", "Gbit/s", bound["put_gbps"], theirs["put_gbps"])
 
 
 def _bare_zmq() -> list[Figure]:

@@ -30,6 +30,8 @@
 /// have taken nothing, unless the controller answers in that moment; all others run to their end.
 namespace tq {
 
+/// Is given the result or the error, once, on a thread of the client. It must not throw and must
+/// not destroy the client.
 template <class T>
 using Callback = std::function<void(Result<T>)>;
 
@@ -69,13 +71,16 @@ class AsyncCalls {
   using Answer = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
  public:
+  /// With a future.
   std::future<T> operator()(TransferQueueClient& client, std::decay_t<Args>... args) const {
     return async(client, bound(Arguments(std::move(args)...)));
   }
+  /// With a callback.
   void operator()(TransferQueueClient& client, std::decay_t<Args>... args,
                   Callback<Answer> done) const {
     async(client, bound(Arguments(std::move(args)...)), std::move(done));
   }
+  /// With a future, the last arguments left out.
   template <class... Given>
   requires(sizeof...(Given) < sizeof...(Args) &&
            sizeof...(Given) + kOptional >= sizeof...(Args)) std::future<T>
@@ -150,6 +155,7 @@ void async(TransferQueueClient& client, Call call, Callback<T> done) {
   });
 }
 
+///@{
 /// The member function of that name, with its arguments; those that it has a default for may be
 /// left out with a future.
 inline constexpr internal::Async<&TransferQueueClient::get_meta, 1> async_get_meta{};
@@ -168,7 +174,7 @@ inline constexpr internal::Async<&TransferQueueClient::kv_retrieve_meta, 0>
 inline constexpr internal::Async<&TransferQueueClient::kv_retrieve_keys, 0>
     async_kv_retrieve_keys{};
 inline constexpr internal::Async<&TransferQueueClient::kv_list_changes, 2> async_kv_list_changes{};
-inline constexpr internal::AsyncPut async_put{};  // with metadata, or by partition
+inline constexpr internal::AsyncPut async_put{};  ///< with metadata, or by partition
 inline constexpr internal::Async<&TransferQueueClient::get_data, 1> async_get_data{};
 inline constexpr internal::Async<&TransferQueueClient::set_custom_meta, 0> async_set_custom_meta{};
 inline constexpr internal::Async<&TransferQueueClient::clear_samples, 0> async_clear_samples{};
@@ -183,5 +189,6 @@ inline constexpr internal::Async<&TransferQueueClient::save_storage_checkpoint, 
     async_save_storage_checkpoint{};
 inline constexpr internal::Async<&TransferQueueClient::load_storage_checkpoint, 1>
     async_load_storage_checkpoint{};
+///@}
 
 }  // namespace tq

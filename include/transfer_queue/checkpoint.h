@@ -9,6 +9,7 @@
 
 namespace tq {
 
+/// What goes into a checkpoint besides the nodes' state.
 struct SaveCheckpointOptions {
   /// What load_checkpoint() shall give back, e.g. {{"step", 10}}: str keys; values of nil, bool,
   /// int, double, str, and lists and dicts of them.

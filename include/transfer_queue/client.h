@@ -22,8 +22,8 @@ namespace tq {
 /// Where the nodes are: one controller and the storage units in the order that all clients share
 /// (a sample lives on `storage_units[global_index % storage_units.size()]`).
 struct Nodes {
-  ServerInfo controller;
-  std::vector<ServerInfo> storage_units;
+  ServerInfo controller;                  ///< its handshake and request sockets
+  std::vector<ServerInfo> storage_units;  ///< in the order of the routing
 
   /// Reads DIR/controller.json and DIR/storage-N.json, ordered by N. Throws Error(kNotFound) when
   /// the folder or one of them is not there.
@@ -32,14 +32,15 @@ struct Nodes {
 
 /// How a get hands out columns of tensors.
 enum class GetForm {
-  kContiguous,  // dense where the rows have one shape; else rows in one buffer, one after the other
-                // (rows of unlike dtypes, which no buffer holds, stay rows)
-                // Large rows are received there; small ones are copied
-  kRows,        // each row where it was received: no copy is made, and a kept row keeps no other
+  kContiguous,  ///< dense where the rows have one shape; else rows in one buffer, one after the
+                ///< other (rows of unlike dtypes, which no buffer holds, stay rows) Large rows are
+                ///< received there; small ones are copied
+  kRows,        ///< each row where it was received: no copy is made, and a kept row keeps no other
 };
 
+/// How a client behaves.
 struct ClientOptions {
-  std::string client_id;  // drawn when empty
+  std::string client_id;  ///< drawn when empty
   /// Of each question to the nodes, all attempts and all units together. A KV function asks one to
   /// three: the look-up of its keys, the put with its report, the tags.
   std::chrono::milliseconds deadline{10'000};
@@ -53,19 +54,20 @@ struct ClientOptions {
 
 /// How get_meta finds samples (Python: mode).
 enum class GetMetaMode {
-  kFetch,       // ready ones that the task has not had; the sampler chooses; they are consumed then
-  kInsert,      // new ones
-  kForceFetch,  // all of the partition, whatever is produced or consumed; any number is asked for
+  kFetch,   ///< ready ones that the task has not had; the sampler chooses; they are consumed then
+  kInsert,  ///< new ones
+  kForceFetch,  ///< all of the partition, whatever is produced or consumed; any number is asked for
 };
 
+/// What get_meta looks for, and how long.
 struct GetMetaOptions {
-  GetMetaMode mode = GetMetaMode::kFetch;
-  std::string task_name;  // in mode fetch: who consumes
-  Map sampling_config;    // in mode fetch: the sampler's keyword arguments, e.g. dp_rank
+  GetMetaMode mode = GetMetaMode::kFetch;  ///< how samples are found
+  std::string task_name;                   ///< in mode fetch: who consumes
+  Map sampling_config;  ///< in mode fetch: the sampler's keyword arguments, e.g. dp_rank
   /// In mode fetch: the sampler for this request in place of the controller's own, by name and with
   /// its arguments (transfer_queue/sampler.h). Needs a C++ controller.
   std::string sampler;
-  Map sampler_arguments;
+  Map sampler_arguments;  ///< of that sampler
   /// In mode fetch: how long to wait at the controller for enough ready samples, at most one hour;
   /// the metadata is empty when there are too few until then. 0 asks what is ready now. Nothing: as
   /// the controller was started.
@@ -74,15 +76,15 @@ struct GetMetaOptions {
 
 /// What a task has consumed of a partition.
 struct ConsumptionStatus {
-  std::vector<int64_t> global_indexes;  // ascending; empty where there is no such partition
-  std::vector<int8_t> consumed;         // 1 or 0, one a sample
+  std::vector<int64_t> global_indexes;  ///< ascending; empty where there is no such partition
+  std::vector<int8_t> consumed;         ///< 1 or 0, one a sample
 };
 
 /// Which fields of a partition's samples are produced.
 struct ProductionStatus {
-  std::vector<int64_t> global_indexes;  // ascending; empty where there is no such partition
-  size_t fields = 0;                    // in the order in which the partition got to know them
-  std::vector<int8_t> produced;         // 1 or 0; row-major [samples, fields]
+  std::vector<int64_t> global_indexes;  ///< ascending; empty where there is no such partition
+  size_t fields = 0;                    ///< in the order in which the partition got to know them
+  std::vector<int8_t> produced;         ///< 1 or 0; row-major [samples, fields]
 };
 
 /// What changed in the listing of a partition since a revision. To follow a partition, take away
@@ -92,8 +94,8 @@ struct KVChanges {
   /// The state that this leads to, for the next call. No more than a text to give back; empty where
   /// there is no such partition.
   std::string revision;
-  std::vector<std::pair<std::string, Value>> changed;  // key and tags (a Map)
-  std::vector<std::string> removed;                    // each once; none of them in `changed`
+  std::vector<std::pair<std::string, Value>> changed;  ///< key and tags (a Map)
+  std::vector<std::string> removed;                    ///< each once; none of them in `changed`
   /// `changed` is the whole listing: the controller cannot tell what changed since, for the
   /// revision is empty or too old, the partition was cleared meanwhile, the controller restarted.
   bool complete = false;
@@ -120,7 +122,9 @@ class TransferQueueClient {
   TransferQueueClient(const TransferQueueClient&) = delete;
   TransferQueueClient& operator=(const TransferQueueClient&) = delete;
 
+  /// As given, with the drawn client_id.
   const ClientOptions& options() const noexcept;
+  /// As given.
   const Nodes& nodes() const noexcept;
 
   /// Metadata of `batch_size` samples with these fields, all or none. In mode fetch too few ready
@@ -136,10 +140,12 @@ class TransferQueueClient {
   /// back what it handed out; a client that ends while it waits has consumed nothing.
   BatchMeta get_meta(const std::vector<std::string>& data_fields, size_t batch_size,
                      const std::string& partition_id, const GetMetaOptions& options = {});
+  /// Which samples of the partition the task has consumed. Creates the task, as Python's does.
   ConsumptionStatus get_consumption_status(const std::string& task_name,
                                            const std::string& partition_id);
   /// Whether the task has consumed every sample; false for a partition that is empty or not there.
   bool check_consumption_status(const std::string& task_name, const std::string& partition_id);
+  /// Which of these fields of each sample are produced; empty where one of them is unknown.
   ProductionStatus get_production_status(const std::vector<std::string>& data_fields,
                                          const std::string& partition_id);
   /// Whether these fields of every sample are produced; false for a partition that is not there, or
@@ -186,13 +192,16 @@ class TransferQueueClient {
   void set_custom_meta(const BatchMeta& meta);
   /// Ends samples: no longer ready, then their rows, then their keys and metadata.
   void clear_samples(const BatchMeta& meta);
+  /// Ends all samples of the partition, and the partition. Throws Error(kNotFound) when it is not
+  /// there.
   void clear_partition(const std::string& partition_id);
+  /// The partitions, in order of creation.
   std::vector<std::string> get_partition_list();
 
   // Checkpoints piece by piece; transfer_queue/checkpoint.h has both in one. Paths are those of the
   // nodes' machines, below their --checkpoint-root. A relative one counts from this process's
   // working directory. A deadline of 0 stands for kCheckpointDeadline.
-  static constexpr std::chrono::minutes kCheckpointDeadline{10};
+  static constexpr std::chrono::minutes kCheckpointDeadline{10};  ///< when none is given
   /// Has the controller save what it knows, as it is now, to a file. Its folder must be there.
   void save_controller_checkpoint(const std::filesystem::path& file,
                                   std::chrono::milliseconds deadline = {});

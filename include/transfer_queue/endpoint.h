@@ -15,18 +15,21 @@ namespace tq {
 /// `{"role": ..., "id": ..., "ip": ..., "ports": {"<socket name>": port, ...}}`.
 /// A plain value; reading and writing files blocks on the disk. Thread-safe as any value is.
 struct ServerInfo {
+  /// `role` of a controller.
   static constexpr std::string_view kControllerRole = "TransferQueueController";
+  /// `role` of a storage unit.
   static constexpr std::string_view kStorageRole = "TransferQueueStorage";
 
-  std::string role;
-  std::string id;
-  std::string ip;  // IPv4 or IPv6, without brackets
-  std::vector<std::pair<std::string, int>> ports;
+  std::string role;                                ///< kControllerRole or kStorageRole
+  std::string id;                                  ///< drawn anew at each start of a node
+  std::string ip;                                  ///< IPv4 or IPv6, without brackets
+  std::vector<std::pair<std::string, int>> ports;  ///< socket name and port
 
   /// "tcp://127.0.0.1:5555"; an IPv6 address is put into brackets. Throws Error(kNotFound) when the
   /// node has no socket of that name.
   std::string endpoint(std::string_view socket_name) const;
 
+  /// The JSON of above, in one line.
   std::string to_json() const;
   /// Throws Error(kInvalidArgument) that says what is missing.
   static ServerInfo from_json(std::string_view json);

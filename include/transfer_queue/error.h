@@ -12,17 +12,17 @@ namespace tq {
 /// What kind of thing went wrong. Each kind names the Python exception that upstream raises for it,
 /// because a Python client shows that name to its user.
 enum class ErrorCode {
-  kDecode,           // bytes that are no message of the protocol
-  kInvalidArgument,  // ValueError: a value that cannot be served
-  kMissingKey,       // KeyError: a body key that must be there
-  kWrongType,        // TypeError: a body key of the wrong type
-  kNotFound,         // KeyError: a row, key or partition that is not there
-  kCapacity,         // MemoryError: a unit is full
-  kLimit,            // ValueError: past one of wire/limits.h
-  kTimeout,          // TimeoutError: waited as long as allowed
-  kUnsupported,      // NotImplementedError: a part of the protocol that this node refuses
-  kUnavailable,      // ConnectionError: a peer, port or folder that cannot be reached
-  kInternal,         // RuntimeError: a defect of this program
+  kDecode,           ///< bytes that are no message of the protocol
+  kInvalidArgument,  ///< ValueError: a value that cannot be served
+  kMissingKey,       ///< KeyError: a body key that must be there
+  kWrongType,        ///< TypeError: a body key of the wrong type
+  kNotFound,         ///< KeyError: a row, key or partition that is not there
+  kCapacity,         ///< MemoryError: a unit is full
+  kLimit,            ///< ValueError: past one of wire/limits.h
+  kTimeout,          ///< TimeoutError: waited as long as allowed
+  kUnsupported,      ///< NotImplementedError: a part of the protocol that this node refuses
+  kUnavailable,      ///< ConnectionError: a peer, port or folder that cannot be reached
+  kInternal,         ///< RuntimeError: a defect of this program
 };
 
 /// The Python exception name of a code, e.g. "TimeoutError". Never fails.
@@ -32,7 +32,9 @@ const char* python_name(ErrorCode code) noexcept;
 /// what to do. Thrown inside an actor's handlers and by the public API; crosses no actor's loop.
 class Error : public std::runtime_error {
  public:
+  /// `message` is the sentence.
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// What kind of thing went wrong.
   ErrorCode code() const noexcept { return code_; }
 
  private:
@@ -44,6 +46,7 @@ class Error : public std::runtime_error {
 /// safe.
 class PartialPutError : public Error {
  public:
+  /// `cause` is the first unit's error.
   PartialPutError(const Error& cause, std::vector<size_t> rows_not_stored)
       : Error(cause), rows_not_stored_(std::move(rows_not_stored)) {}
   /// Positions in the batch, ascending.
@@ -58,11 +61,18 @@ class PartialPutError : public Error {
 template <class T>
 class Result {
  public:
+  ///@{
+  /// Either.
   Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
   Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  ///@}
 
+  ///@{
+  /// Whether there is a value.
   bool ok() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return ok(); }
+  ///@}
+  ///@{
   /// The value; throws the Error when there is none.
   T& value() & {
     if (!ok()) throw std::get<1>(state_);
@@ -71,6 +81,7 @@ class Result {
   T&& value() && { return std::move(value()); }
   T* operator->() { return &value(); }
   T& operator*() & { return value(); }
+  ///@}
   /// The error; undefined when ok().
   const Error& error() const { return std::get<1>(state_); }
 

@@ -21,12 +21,13 @@ namespace tq {
 /// What a put stored: upstream's KVBatchMeta. A plain value; the operations give new ones, and
 /// throw Error(kInvalidArgument) where upstream's raise.
 struct KVBatchMeta {
-  std::vector<std::string> keys;
-  std::vector<Value> tags;  // a Map for each key
-  std::string partition_id;
-  std::vector<std::string> fields;  // all that the keys have now, sorted
-  Map extra_info = {};              // of the whole batch, for its users; keys are str
+  std::vector<std::string> keys;    ///< in the order of the batch
+  std::vector<Value> tags;          ///< a Map for each key
+  std::string partition_id;         ///< of all keys
+  std::vector<std::string> fields;  ///< all that the keys have now, sorted
+  Map extra_info = {};              ///< of the whole batch, for its users; keys are str
 
+  /// Keys.
   size_t size() const noexcept { return keys.size(); }
   /// These keys in this order, each once. Throws Error(kNotFound) for one that is not there.
   KVBatchMeta select_keys(const std::vector<std::string>& wanted) const;
@@ -69,6 +70,7 @@ Batch kv_batch_get_by_meta(TransferQueueClient& client, const KVBatchMeta& meta,
                            const std::vector<std::string>& select_fields = {},
                            GetForm form = GetForm::kContiguous);
 
+/// Keys and tags of one partition, or of all; blocks as TransferQueueClient::kv_list.
 KVListing kv_list(TransferQueueClient& client,
                   const std::optional<std::string>& partition_id = std::nullopt);
 
@@ -77,9 +79,11 @@ KVChanges kv_list_changes(TransferQueueClient& client, const std::string& partit
                           const std::string& since = {},
                           std::chrono::milliseconds wait = std::chrono::milliseconds(0));
 
+/// Ends the samples of these keys: no longer listed, then their rows gone.
 void kv_clear(TransferQueueClient& client, const std::vector<std::string>& keys,
               const std::string& partition_id);
 
+///@{
 /// The same without blocking, as transfer_queue/async.h says; kv_list_changes is there too.
 std::future<KVBatchMeta> async_kv_put(TransferQueueClient& client, std::string key,
                                       std::string partition_id,
@@ -99,7 +103,9 @@ std::future<KVListing> async_kv_list(TransferQueueClient& client,
                                      std::optional<std::string> partition_id = std::nullopt);
 std::future<void> async_kv_clear(TransferQueueClient& client, std::vector<std::string> keys,
                                  std::string partition_id);
+///@}
 
+///@{
 /// The same with a callback.
 void async_kv_put(TransferQueueClient& client, std::string key, std::string partition_id,
                   std::vector<std::pair<std::string, Value>> fields, std::optional<Map> tag,
@@ -117,5 +123,6 @@ void async_kv_list(TransferQueueClient& client, std::optional<std::string> parti
                    Callback<KVListing> done);
 void async_kv_clear(TransferQueueClient& client, std::vector<std::string> keys,
                     std::string partition_id, Callback<std::monostate> done);
+///@}
 
 }  // namespace tq

@@ -16,11 +16,11 @@ namespace tq {
 /// Metadata of one field in a BatchMeta: the dict `{dtype, shape, is_nested, is_non_tensor[,
 /// per_sample_shapes]}` of upstream.
 struct FieldSchema {
-  Value dtype;                  // nil, a PyObject global `torch float32`, or opaque
-  std::optional<Shape> shape;   // of one row; nothing when nested or not a tensor
-  bool shape_is_tuple = false;  // upstream's form after a nested column became uniform
-  std::optional<bool> is_nested;
-  std::optional<bool> is_non_tensor;
+  Value dtype;                        ///< nil, a PyObject global `torch float32`, or opaque
+  std::optional<Shape> shape;         ///< of one row; nothing when nested or not a tensor
+  bool shape_is_tuple = false;        ///< upstream's form after a nested column became uniform
+  std::optional<bool> is_nested;      ///< rows have shapes of their own
+  std::optional<bool> is_non_tensor;  ///< rows are other values than tensors
   /// In batch order, nothing where unknown; absent unless the column is nested.
   std::optional<std::vector<std::optional<Shape>>> per_sample_shapes;
 };
@@ -34,8 +34,11 @@ class SampleView {
   /// Requires position < meta.size().
   SampleView(const BatchMeta& meta, size_t position) : meta_(&meta), position_(position) {}
 
+  /// The sample's number at all nodes.
   int64_t global_index() const;
+  /// The partition that it is of.
   const std::string& partition_id() const;
+  /// Whether every requested field of it is produced.
   bool is_produced() const;
   /// A Map, or nil for {}.
   const Value& custom_meta() const;
@@ -52,14 +55,15 @@ class SampleView {
 /// The operations give what upstream's give, as new values, and throw Error(kInvalidArgument) where
 /// those raise.
 struct BatchMeta {
-  std::vector<int64_t> global_indexes;
-  std::vector<std::string> partition_ids;  // one a sample, or a single one that holds for all
-  std::vector<std::pair<std::string, FieldSchema>> field_schema;
-  std::vector<int8_t> production_status;   // 1 where every requested field is produced
-  std::vector<Value> custom_meta;          // tags: a Map each; nil stands for {}
-  std::vector<Value> custom_backend_meta;  // a Map each; nil stands for {}
-  Map extra_info;                          // of the whole batch, for its users; keys are str
+  std::vector<int64_t> global_indexes;     ///< the samples, in the order of the batch
+  std::vector<std::string> partition_ids;  ///< one a sample, or a single one that holds for all
+  std::vector<std::pair<std::string, FieldSchema>> field_schema;  ///< by field name
+  std::vector<int8_t> production_status;   ///< 1 where every requested field is produced
+  std::vector<Value> custom_meta;          ///< tags: a Map each; nil stands for {}
+  std::vector<Value> custom_backend_meta;  ///< a Map each; nil stands for {}
+  Map extra_info;                          ///< of the whole batch, for its users; keys are str
 
+  /// Samples.
   size_t size() const noexcept { return global_indexes.size(); }
   /// Python's is_ready: not empty and every production_status is 1.
   bool is_ready() const noexcept;
@@ -71,6 +75,7 @@ struct BatchMeta {
   const std::string& partition_of(size_t position) const noexcept {
     return partition_ids[partition_ids.size() == 1 ? 0 : position];
   }
+  /// One sample, as a view. Requires position < size().
   SampleView sample(size_t position) const { return {*this, position}; }
 
   /// The samples at these positions, in that order; a position may come twice.

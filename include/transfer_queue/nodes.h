@@ -18,7 +18,7 @@ namespace tq {
 struct LocalNodesOptions {
   /// Without a controller, for units that another program's controller shall look after.
   bool with_controller = true;
-  int storage_units = 2;  // 0 to 1024
+  int storage_units = 2;  ///< 0 to 1024
 
   /// Where to listen: an IPv4 or IPv6 address, with ":PORT" for a fixed first port; all other
   /// sockets take the ports after it.
@@ -45,7 +45,7 @@ struct LocalNodesOptions {
 
   /// Most samples, and most payload bytes, that a unit holds; nothing: without bound.
   std::optional<int64_t> capacity_samples{};
-  std::optional<int64_t> capacity_bytes{};
+  std::optional<int64_t> capacity_bytes{};  ///< payload
 
   /// The folder below which clients may have the nodes save and load checkpoints; empty: nowhere.
   std::filesystem::path checkpoint_root{};

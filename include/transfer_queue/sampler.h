@@ -25,6 +25,7 @@ class ReadySamples {
   virtual std::vector<int64_t> first(size_t count) const = 0;
   /// Calls visit(global_index), ascending, until it returns false.
   virtual void visit(const std::function<bool(int64_t)>& visit) const = 0;
+  /// Whether it is among them.
   virtual bool contains(int64_t global_index) const = 0;
   /// How many there are. Walks all of them.
   virtual size_t count() const = 0;
@@ -45,6 +46,7 @@ class PartitionView {
   virtual std::vector<int64_t> indexes() const = 0;
   /// False for a sample or field that the partition does not have.
   virtual bool is_produced(int64_t global_index, std::string_view field) const = 0;
+  /// By the task that fetches.
   virtual bool is_consumed(int64_t global_index) const = 0;
   /// Whether all fields of all samples are produced: unless samples are added, no more will get
   /// ready. With as many pre-allocated as are to come, that is the end of the stream. Walks all.
@@ -54,17 +56,18 @@ class PartitionView {
 /// What a sampler chooses from, and for whom.
 struct SampleRequest {
   const ReadySamples&
-      ready;          // at least batch_size, unless one of the two functions below said true
-  size_t batch_size;  // positive; may be 0 if decides_readiness() said true
-  const std::string& partition_id;
-  const std::string& task_name;
-  const Map& sampling_config;  // the client's keyword arguments; keys are str
-  const PartitionView& partition;
+      ready;          ///< at least batch_size, unless one of the two functions below said true
+  size_t batch_size;  ///< positive; may be 0 if decides_readiness() said true
+  const std::string& partition_id;  ///< what is fetched from
+  const std::string& task_name;     ///< who consumes
+  const Map& sampling_config;       ///< the client's keyword arguments; keys are str
+  const PartitionView& partition;   ///< all of it, also what is not ready
 };
 
+/// What a sampler chose.
 struct Sample {
-  std::vector<int64_t> sampled;   // what the client gets, in this order; may be empty
-  std::vector<int64_t> consumed;  // what the task gets never again; often the same
+  std::vector<int64_t> sampled;   ///< what the client gets, in this order; may be empty
+  std::vector<int64_t> consumed;  ///< what the task gets never again; often the same
 };
 
 /// Chooses which of the ready samples a fetch gets (Python: BaseSampler): the policy of a

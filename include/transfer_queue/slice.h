@@ -14,11 +14,13 @@ namespace tq {
 /// shared with a client on the same host. Copying a Slice copies no byte. Immutable, so safe to
 /// read from any thread as long as the Slice object itself is not assigned concurrently.
 struct Slice {
-  const std::byte* data = nullptr;
-  size_t size = 0;
-  std::shared_ptr<const void> owner;
+  const std::byte* data = nullptr;    ///< the first byte
+  size_t size = 0;                    ///< bytes
+  std::shared_ptr<const void> owner;  ///< keeps them alive; null: the caller does
 
+  /// Whether there are no bytes.
   bool empty() const noexcept { return size == 0; }
+  /// The bytes as text, valid as long as the owner.
   std::string_view view() const noexcept { return {reinterpret_cast<const char*>(data), size}; }
   /// Part of these bytes, sharing the owner. Requires offset + count <= size.
   Slice sub(size_t offset, size_t count) const { return {data + offset, count, owner}; }

@@ -34,20 +34,20 @@ class Stream;
 
 /// Columns and the metadata of the same rows, in the same order: what a stream yields.
 struct StreamedBatch {
-  Batch data;
-  BatchMeta meta;
+  Batch data;      ///< the fields asked for
+  BatchMeta meta;  ///< of its rows
 };
 
 /// One batch that is to be fetched.
 struct BatchRequest {
-  std::vector<std::string> data_fields;
-  size_t batch_size = 0;
-  std::string partition_id;
-  size_t batch_index = 0;  // counted from 0 in each partition
+  std::vector<std::string> data_fields;  ///< what to read
+  size_t batch_size = 0;                 ///< samples
+  std::string partition_id;              ///< where from
+  size_t batch_index = 0;                ///< counted from 0 in each partition
   /// With the task, the sampler, how long to wait at the controller, and in sampling_config the
   /// entries dp_rank, task_name, batch_index and partition_id, as Python's has them.
   GetMetaOptions get_meta_options;
-  GetForm form = GetForm::kContiguous;
+  GetForm form = GetForm::kContiguous;  ///< of the columns
 };
 
 /// How a batch is fetched (Python: fetch_batch_fn). Metadata of size 0 says that there is not
@@ -66,12 +66,13 @@ StreamedBatch default_fetch_batch_fn(TransferQueueClient& client, const BatchReq
 /// micro_batch_size of 0 or one that exceeds the batch.
 std::vector<StreamedBatch> chunk_batch_fn(const StreamedBatch& batch, size_t micro_batch_size);
 
+/// What a stream reads, for whom, and how.
 struct StreamingDatasetOptions {
-  size_t batch_size = 0;                 // samples of one fetch, at least 1
-  size_t micro_batch_size = 0;           // samples of what is yielded, 1 to batch_size
-  std::vector<std::string> data_fields;  // at least one
-  std::string partition_id;              // waited for when it is not there yet
-  std::string task_name;                 // who consumes
+  size_t batch_size = 0;                 ///< samples of one fetch, at least 1
+  size_t micro_batch_size = 0;           ///< samples of what is yielded, 1 to batch_size
+  std::vector<std::string> data_fields;  ///< at least one
+  std::string partition_id;              ///< waited for when it is not there yet
+  std::string task_name;                 ///< who consumes
   /// The data-parallel group. With RankAwareSampler all streams of one task and dp_rank see the
   /// same batches in the same order, and those of different ones share the samples out.
   int64_t dp_rank = 0;
@@ -80,14 +81,14 @@ struct StreamingDatasetOptions {
   /// that the controller pre-allocated (--pre-alloc, TQ_PRE_ALLOC_SAMPLE_NUM) count from the start:
   /// without them the epoch ends as soon as the consumers have caught up with the producers.
   bool should_check_consumption_status = false;
-  FetchBatchFn fetch_batch_fn;      // default_fetch_batch_fn when empty
-  ProcessBatchFn process_batch_fn;  // chunk_batch_fn when empty
+  FetchBatchFn fetch_batch_fn;      ///< default_fetch_batch_fn when empty
+  ProcessBatchFn process_batch_fn;  ///< chunk_batch_fn when empty
 
   // Not in Python:
   /// A sampler in place of the controller's own, and its arguments. Needs a C++ controller.
   std::string sampler;
-  Map sampler_arguments;
-  GetForm form = GetForm::kContiguous;
+  Map sampler_arguments;                ///< of that sampler
+  GetForm form = GetForm::kContiguous;  ///< of the columns
   /// Fetched batches are kept for reset(). Off: one is let go when it was yielded, so that memory
   /// does not grow, and reset() fetches again.
   bool keep_batches = true;
@@ -96,23 +97,31 @@ struct StreamingDatasetOptions {
   bool partial_last_batch = false;
   /// How long a batch may be waited for, before it is Error(kTimeout); for ever when not given.
   std::optional<std::chrono::milliseconds> patience;
-  ClientOptions client;  // its `stop` ends the stream as close() does
+  ClientOptions client;  ///< its `stop` ends the stream as close() does
 };
 
 /// Reads a stream: an input iterator, for a range-for. `++` blocks until the next micro-batch is
 /// there, or the end; it throws what the fetch threw.
 class StreamIterator {
  public:
+  ///@{
+  /// What std::input_iterator asks for.
   using value_type = StreamedBatch;
   using difference_type = std::ptrdiff_t;
   using iterator_concept = std::input_iterator_tag;
+  ///@}
 
+  /// Blocks until the first micro-batch is there; the stream must outlive the iterator.
   explicit StreamIterator(client::Stream& stream) : stream_(&stream) { ++*this; }
   /// The caller may move from it.
   StreamedBatch& operator*() const noexcept { return *current_; }
+  /// The same.
   StreamedBatch* operator->() const noexcept { return &*current_; }
+  ///@{
+  /// The next micro-batch.
   StreamIterator& operator++();
   void operator++(int) { ++*this; }
+  ///@}
   friend bool operator==(const StreamIterator& it, std::default_sentinel_t) noexcept {
     return !it.current_.has_value();
   }
@@ -141,10 +150,15 @@ class StreamingDataset {
   StreamingDataset(Nodes nodes, StreamingDatasetOptions options);
   /// Ends as close() does.
   ~StreamingDataset();
+  ///@{
+  /// Iterators stay valid. What was moved from can only be destroyed or assigned to.
   StreamingDataset(StreamingDataset&&) noexcept;
   StreamingDataset& operator=(StreamingDataset&&) noexcept;
+  ///@}
 
+  /// Where the stream is now; blocks as next() does.
   StreamIterator begin() { return StreamIterator(*stream_); }
+  /// The end of the epoch.
   std::default_sentinel_t end() const noexcept { return {}; }
   /// The next micro-batch; nothing at the end of the epoch, and after close().
   std::optional<StreamedBatch> next();
@@ -168,6 +182,7 @@ class StreamingDataset {
   std::unique_ptr<client::Stream> stream_;
 };
 
+/// How far a loader runs ahead.
 struct StreamingDataLoaderOptions {
   /// Threads that fetch. Batches are asked for in order, one after the other; their rows are
   /// received at once. At least 1.
@@ -185,14 +200,17 @@ class StreamingDataLoader {
   /// Throws Error(kInvalidArgument) for options that cannot be.
   explicit StreamingDataLoader(StreamingDataset dataset, StreamingDataLoaderOptions options = {});
 
+  ///@{
+  /// As StreamingDataset's.
   StreamIterator begin() { return dataset_.begin(); }
   std::default_sentinel_t end() const noexcept { return {}; }
   std::optional<StreamedBatch> next() { return dataset_.next(); }
   void reset() { dataset_.reset(); }
   void step(std::string partition_id) { dataset_.step(std::move(partition_id)); }
+  void close() { dataset_.close(); }
+  ///@}
   /// Those that were fetched ahead are among them.
   std::vector<StreamedBatch> get_buffer() const { return dataset_.buffer(); }
-  void close() { dataset_.close(); }
 
  private:
   StreamingDataset dataset_;

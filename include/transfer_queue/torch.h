@@ -60,8 +60,8 @@ at::Tensor row_to_torch(const Column& column, size_t i);
 /// N rows that differ in their first dimension only, one after the other: what
 /// torch.nested.nested_tensor_from_jagged takes in Python. libtorch's C++ API has no type for it.
 struct TorchJagged {
-  at::Tensor values;   // [sum of the rows' lengths, ...]
-  at::Tensor offsets;  // int64 [N + 1] from 0: row i is values[offsets[i] : offsets[i + 1]]
+  at::Tensor values;   ///< [sum of the rows' lengths, ...]
+  at::Tensor offsets;  ///< int64 [N + 1] from 0: row i is values[offsets[i] : offsets[i + 1]]
 };
 
 /// A column of tensors as values and offsets, on the host. Copies only if the rows lie apart.
