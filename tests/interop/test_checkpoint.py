@@ -82,7 +82,7 @@ def column_of(client, keys, partition="train"):
 # --- Python's clients
 
 
-@pytest.mark.parametrize("kind", ["0.1.9", "0.1.10", NEWEST])
+@pytest.mark.parametrize("kind", ["0.1.9", NEWEST])
 def test_python_clients_save_and_load_on_new_nodes(rooted, root, kind):
     nodes = rooted()
     python = Python(nodes, root / "step-7", kind)
@@ -124,7 +124,7 @@ def test_python_and_cpp_clients_load_what_the_other_saved(rooted, root):
     python.end()
 
 
-@pytest.mark.parametrize("units", [1, 3, 4])
+@pytest.mark.parametrize("units", [1, 3])
 def test_another_number_of_units(rooted, root, units):
     nodes = rooted()
     python, cpp = Python(nodes, root / "a"), join(nodes)
@@ -202,7 +202,7 @@ def wait_until_written(folder: Path, size: int, client: CppClient, number: int) 
 
 @pytest.fixture
 def large():
-    return torch.from_numpy(np.random.default_rng(1).integers(0, 2**60, (64, 1 << 16)))  # 32 MiB
+    return torch.from_numpy(np.random.default_rng(1).integers(0, 2**60, (64, 1 << 14)))  # 8 MiB
 
 
 KEYS = [f"k{i}" for i in range(64)]
