@@ -17,8 +17,8 @@
 #include <mutex>
 #include <thread>
 
-#include "interop/client_json.h"
 #include "interop/client_checkpoint.h"
+#include "interop/client_json.h"
 #include "interop/client_waiting.h"
 #include "support/canonical.h"
 #include "support/from_canonical.h"
