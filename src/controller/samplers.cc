@@ -58,4 +58,10 @@ void Samplers::clear_cache(const std::string& partition_id) {
   for (const auto& [key, sampler] : chosen_) sampler->clear_cache(partition_id);
 }
 
+void Samplers::samples_cleared(const std::string& partition_id,
+                               const std::vector<int64_t>& indexes) {
+  own_->samples_cleared(partition_id, indexes);
+  for (const auto& [key, sampler] : chosen_) sampler->samples_cleared(partition_id, indexes);
+}
+
 }  // namespace tq::controller

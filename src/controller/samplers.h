@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "transfer_queue/sampler.h"
 
@@ -20,6 +21,7 @@ class Samplers {
   /// sampler, with the batches that it keeps. Throws Error for what is none.
   Sampler& choose(const Value& body);
   void clear_cache(const std::string& partition_id);
+  void samples_cleared(const std::string& partition_id, const std::vector<int64_t>& indexes);
 
  private:
   const SamplerRegistry registry_;
