@@ -34,7 +34,13 @@ std::string first_line(int fd) {
 
 }  // namespace
 
-UpNodes::UpNodes(const std::filesystem::path& program) : folder_(fresh_folder()) {
+UpNodes::UpNodes(const std::filesystem::path& program, const std::vector<std::string>& options)
+    : folder_(fresh_folder()) {
+  std::vector<std::string> words = {program, "up", "--units", "2", "--info-dir", folder_};
+  words.insert(words.end(), options.begin(), options.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   int pipe_fds[2];
   if (::pipe(pipe_fds) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   pid_ = ::fork();
@@ -43,8 +49,7 @@ UpNodes::UpNodes(const std::filesystem::path& program) : folder_(fresh_folder())
     ::dup2(pipe_fds[1], STDOUT_FILENO);
     ::close(pipe_fds[0]);
     ::close(pipe_fds[1]);
-    ::execl(program.c_str(), program.c_str(), "up", "--units", "2", "--info-dir", folder_.c_str(),
-            nullptr);
+    ::execv(program.c_str(), arguments.data());
     ::_exit(127);
   }
   ::close(pipe_fds[1]);

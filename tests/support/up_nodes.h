@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace tq::test {
 
@@ -13,13 +15,16 @@ namespace tq::test {
 class UpNodes {
  public:
   /// Starts it and waits for its ready line. Throws std::runtime_error that says what went wrong.
-  explicit UpNodes(const std::filesystem::path& program);
+  /// `options` are further ones of `tq up`.
+  explicit UpNodes(const std::filesystem::path& program,
+                   const std::vector<std::string>& options = {});
   ~UpNodes();
   UpNodes(const UpNodes&) = delete;
   UpNodes& operator=(const UpNodes&) = delete;
 
   /// The folder with the addresses.
   const std::filesystem::path& folder() const noexcept { return folder_; }
+  pid_t process() const noexcept { return pid_; }
   /// SIGTERM; the exit status, or -1 where a signal ended it. Blocks until it ended.
   int stop();
 
