@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <limits>
 
 #include "transfer_queue/error.h"
 
@@ -34,6 +35,10 @@ constexpr auto kEntries = std::to_array<LimitEntry>({
     {"waiting_max", &Limits::waiting_max, "requests of a node that wait for data"},
     {"global_index_max", &Limits::global_index_max, "largest global index"},
 });
+
+// Of depth_max: values are walked by recursion, and a deeper one ends in a stack that is full.
+constexpr uint64_t kDepthMost = 1024;
+
 static_assert(sizeof(Limits) == kEntries.size() * sizeof(uint64_t), "a limit is not in the list");
 
 }  // namespace
@@ -43,9 +48,11 @@ uint64_t LimitEntry::get(const Limits& limits) const {
 }
 
 void LimitEntry::set(Limits& limits, uint64_t value) const {
-  if (value == 0 || value > static_cast<uint64_t>(INT64_MAX)) {
+  const uint64_t most =
+      name == "depth_max" ? kDepthMost : static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  if (value == 0 || value > most) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("limit {} must be from 1 to {}, got {}", name, INT64_MAX, value));
+                fmt::format("limit {} must be from 1 to {}, got {}", name, most, value));
   }
   std::visit(
       [&](auto pointer) {

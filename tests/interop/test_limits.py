@@ -56,7 +56,7 @@ def test_flag_and_environment():
     assert listed(TQ_LIMITS="rows_max=7,peers_max=8") == {**defaults, "rows_max": "7", "peers_max": "8"}
 
 
-@pytest.mark.parametrize("text", ["rows_max", "rows=5", "rows_max=", "rows_max=many", "rows_max=0", "rows_max=-1", "rows_max=1e30"])
+@pytest.mark.parametrize("text", ["rows_max", "rows=5", "rows_max=", "rows_max=many", "rows_max=0", "rows_max=-1", "rows_max=1e30", "depth_max=1025"])
 def test_a_limit_that_makes_no_sense(text, tmp_path):
     for result in (run("limits", "--limit", text), run("limits", TQ_LIMITS=text), run("up", "--info-dir", tmp_path, "--limit", text)):
         assert (result.returncode, result.stdout) == (2, "")

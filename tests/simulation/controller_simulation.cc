@@ -56,8 +56,7 @@ void ControllerSimulation::fail(const std::string& what) const {
   throw std::runtime_error(text);
 }
 
-// ---- network
-// -------------------------------------------------------------------------------------
+// ---- network ----
 
 void ControllerSimulation::send_frames(std::string_view type, wire::Frames frames, Judge judge,
                                        std::shared_ptr<Fetch> fetch) {
@@ -90,8 +89,7 @@ void ControllerSimulation::step() {
   network_.pop_back();
 }
 
-// ---- loop
-// ----------------------------------------------------------------------------------------
+// ---- loop ----
 
 void ControllerSimulation::deliver(Message& message) {
   ++counts_.requests;
@@ -170,8 +168,7 @@ void ControllerSimulation::check_nobody_is_forgotten() {
   }
 }
 
-// ---- fetches
-// -------------------------------------------------------------------------------------
+// ---- fetches ----
 
 ControllerSimulation::Expected ControllerSimulation::expected_of(const Fetch& fetch,
                                                                  double deadline) {

@@ -119,9 +119,10 @@ class ControllerSimulation {
   wire::Envelope decoded(const runtime::Reply& reply);
   runtime::TimePoint now() const;
 
-  // ---- judges of more than one request (simulated_requests.cc) ----
+  // ---- judges ----
   void learn(const std::string& partition, const Indexes& indexes);
   void check_same(const std::vector<Known>& named);
+  // (simulated_answers.cc)
   void check_meta(const wire::BatchMeta& meta, const std::string& partition, const Indexes& indexes,
                   const std::vector<int8_t>& production);
   void judge_consumption(const std::string& partition, size_t task, wire::Envelope& reply);
