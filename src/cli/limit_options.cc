@@ -19,6 +19,21 @@ const wire::LimitEntry& entry_of(const std::string& name) {
                              fmt::format("there is no limit '{}'; 'tq limits' lists them", name));
 }
 
+// A count, or bytes such as "2GiB".
+uint64_t number_of(const std::string& text, std::string number) {
+  uint64_t value = 0;
+  bool is_number = !number.starts_with('-');
+  try {
+    is_number = is_number && CLI::AsSizeValue(false)(number).empty() &&
+                CLI::detail::lexical_cast(number, value);
+  } catch (const CLI::Error&) {
+    is_number = false;
+  }
+  if (is_number) return value;
+  throw CLI::ValidationError(
+      "--limit", fmt::format("'{}' must end in a number, or in bytes such as 2GiB", text));
+}
+
 // "rows_max=1000", "frame_bytes_max=2GiB"
 void set_limit(wire::Limits& limits, const std::string& text) {
   const size_t equals = text.find('=');
@@ -26,14 +41,9 @@ void set_limit(wire::Limits& limits, const std::string& text) {
     throw CLI::ValidationError("--limit", fmt::format("'{}' is not of the form NAME=NUMBER", text));
   }
   const wire::LimitEntry& entry = entry_of(text.substr(0, equals));
-  std::string number = text.substr(equals + 1);
-  if (number.starts_with('-') || !CLI::AsSizeValue(false)(number).empty()) {
-    throw CLI::ValidationError(
-        "--limit", fmt::format("'{}' must end in a number, or in bytes such as 2GiB", text));
-  }
   try {
-    entry.set(limits, std::stoull(number));
-  } catch (const std::exception& error) {
+    entry.set(limits, number_of(text, text.substr(equals + 1)));
+  } catch (const Error& error) {
     throw CLI::ValidationError("--limit", fmt::format("'{}': {}", text, error.what()));
   }
 }

@@ -8,11 +8,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tq::wire;
   static const Limits limits = tq::test::fuzz_limits();
   const Frames frames = {Slice::copy_of({reinterpret_cast<const char*>(data), size})};
-  const tq::Result<Value> value = decode_value(frames, limits);
+  tq::Result<Value> value = decode_value(frames, limits);
   if (!value) return 0;
   // What was read can be written, and what was written is stable.
   const Frames once = encode_value(*value);
-  const tq::Result<Value> again = decode_value(once, Limits{});
+  tq::Result<Value> again = decode_value(once, Limits{});
   tq::test::require(again.ok());
   const Frames twice = encode_value(*again);
   tq::test::require(once.size() == twice.size() && once[0].view() == twice[0].view());

@@ -78,7 +78,7 @@ class NodeInput {
 
   void check(const runtime::Reply& reply) {
     const wire::Frames frames = reply.frames;
-    const Result<wire::Envelope> envelope = wire::decode(frames, wire::Limits{});
+    Result<wire::Envelope> envelope = wire::decode(frames, wire::Limits{});
     require(envelope.ok());
     bool is_reply = false;
     wire::Replies::for_each(
