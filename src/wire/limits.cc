@@ -31,8 +31,11 @@ constexpr auto kEntries = std::to_array<LimitEntry>({
     {"name_bytes_max", &Limits::name_bytes_max, "bytes of a key, field, partition or task name"},
     {"partitions_max", &Limits::partitions_max, "partitions of a controller"},
     {"tasks_max", &Limits::tasks_max, "tasks of a partition"},
+    {"removed_keys_bytes_max", &Limits::removed_keys_bytes_max,
+     "bytes of removed keys that a watched partition remembers"},
     {"samplers_max", &Limits::samplers_max, "samplers of a controller that clients choose"},
     {"waiting_max", &Limits::waiting_max, "requests of a node that wait for data"},
+    {"wait_ms_max", &Limits::wait_ms_max, "milliseconds that a client may let a request wait"},
     {"global_index_max", &Limits::global_index_max, "largest global index"},
 });
 
