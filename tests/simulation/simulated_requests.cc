@@ -151,8 +151,9 @@ void ControllerSimulation::send_notify() {
     const auto body = wire::unpack_body<wire::NotifyDataUpdateAck>(reply.body, {});
     const bool expected = model_.notify(partition, indexes, fields);
     counts_.refused_notifications += expected ? 0 : 1;
-    require(body.success == expected, expected ? "a notification is refused: " + *body.message
-                                               : "a notification of strangers is taken");
+    require(body.success == expected,
+            expected ? "a notification is refused: " + body.message.value_or("")
+                     : "a notification of strangers is taken");
   });
 }
 
@@ -240,15 +241,14 @@ void ControllerSimulation::send_fetch() {
                         task_name(fetch->task),  {}};
   std::optional<wire::Extension> extension;
   if (chance(25)) {
-    extension.emplace();
     fetch->sampler = chance(50) ? "GRPOGroupNSampler" : "RankAwareSampler";
-    extension->sampler = fetch->sampler;
-    extension->sampler_arguments = wire::Map{};
+    wire::Map arguments;
     if (fetch->sampler == "GRPOGroupNSampler") {
       fetch->batch_size += fetch->batch_size % 2;
       message.batch_size = fetch->batch_size;
-      extension->sampler_arguments = wire::Map{{"n_samples_per_prompt", 2}};
+      arguments = {{"n_samples_per_prompt", 2}};
     }
+    extension.emplace().more = {{"sampler", fetch->sampler}, {"sampler_arguments", arguments}};
     fetch->is_keyed = fetch->sampler == "RankAwareSampler" || chance(60);
   }
   if (fetch->is_keyed) {
