@@ -73,9 +73,9 @@ def ask(address: str, kind: ZMQRequestType, body: dict) -> dict:
 
 
 def test_a_request_past_a_limit(cluster):
-    one = cluster("--limit", "rows_max=2", "--limit", "name_bytes_max=8")
+    one = cluster("--limit", "rows_max=2", "--limit", "name_bytes_max=64")
     address = one.address(one.controller, "request_handle_socket")
-    for keys, bound in ((["a", "b", "c"], "2"), (["a" * 9], "8")):
+    for keys, bound in ((["a", "b", "c"], "limit is 2"), (["a" * 65], "64")):
         body = ask(address, ZMQRequestType.KV_RETRIEVE_META, {"keys": keys, "partition_id": "p", "create": True})
         assert body["success"] is False and bound in body["message"], body
     assert ask(address, ZMQRequestType.GET_LIST_PARTITIONS, {})["partition_ids"] == []
