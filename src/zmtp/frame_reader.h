@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <utility>
@@ -30,7 +31,7 @@ using Placement = std::function<std::pair<Slice, std::byte*>(size_t frame, size_
 /// thread-safe.
 class FrameReader {
  public:
-  FrameReader(size_t frame_bytes_max, size_t message_bytes_max)
+  explicit FrameReader(size_t frame_bytes_max, size_t message_bytes_max = SIZE_MAX)
       : frame_bytes_max_(frame_bytes_max), message_bytes_max_(message_bytes_max) {}
 
   /// For the messages that begin from now on; an empty one ends it.

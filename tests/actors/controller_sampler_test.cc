@@ -138,8 +138,8 @@ TEST_CASE("sampler: a request may choose one by name, which keeps its batches") 
 
 TEST_CASE("sampler: a kept batch is refused when one of its samples was cleared, for ever") {
   ControllerFixture fixture;  // in which a freed index may be reused at once
-  fixture.insert("p", 4);
-  fixture.produce("p", {0, 1, 2, 3});
+  fixture.insert("p", 8);     // so that enough are ready, without which a kept batch waits too
+  fixture.produce("p", {0, 1, 2, 3, 4, 5, 6, 7});
   const wire::Value two = wire::Map{{"n_samples_per_prompt", 2}};
   CHECK(batch_of(fixture.ask(fetch_with("GRPOGroupNSampler", two, 2))) == Indexes{0, 1});
   fixture.clear("p", {3});
@@ -159,8 +159,8 @@ TEST_CASE("sampler: a kept batch is refused when one of its samples was cleared,
 
 TEST_CASE("sampler: a kept batch stays its key's when its first peer is gone") {
   ControllerFixture fixture;
-  fixture.insert("p", 4);
-  fixture.produce("p", {0, 1, 2, 3});
+  fixture.insert("p", 6);
+  fixture.produce("p", {0, 1, 2, 3, 4, 5});
   const wire::Value two = wire::Map{{"n_samples_per_prompt", 2}};
   const runtime::Outcome lost =
       fixture.outcome(fixture.request_of(fetch_with("GRPOGroupNSampler", two, 2)));
