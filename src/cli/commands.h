@@ -16,5 +16,6 @@ Run add_storage(CLI::App& program);
 Run add_kv(CLI::App& program);
 Run add_selftest(CLI::App& program);
 Run add_bench(CLI::App& program);
+Run add_limits(CLI::App& program);
 
 }  // namespace tq::cli

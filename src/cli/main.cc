@@ -70,6 +70,7 @@ int run(int argc, char** argv) {
       {"kv", add_kv(program)},
       {"selftest", add_selftest(program)},
       {"bench", add_bench(program)},
+      {"limits", add_limits(program)},
   };
   try {
     program.parse(argc, argv);

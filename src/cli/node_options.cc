@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/limit_options.h"
 #include "cli/sampler_option.h"
 #include "cli/warm_memory.h"
 #include "memory/block_cache.h"
@@ -53,6 +54,15 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
       .add_option("--advertise", s.advertise,
                   "The IP address that peers are told, where it is not the one bound")
       ->type_name("ADDR");
+  command
+      .add_option("--allow", s.allow,
+                  "Serve peers from these networks only, for instance 10.1.0.0/16; as often as "
+                  "wanted. Who may connect anywhere can read and write all data: there is no "
+                  "password")
+      ->delimiter(',')
+      ->type_name("NETWORK")
+      ->envname("TQ_ALLOW");
+  add_limit_option(command, s.limits);
   command.add_option("--backlog", s.backlog, "Connections that may wait to be accepted, a socket")
       ->capture_default_str()
       ->check(CLI::Range(1, 65535))
@@ -146,6 +156,8 @@ void add_storage_options(CLI::App& command, NodeSettings& s) {
 runtime::NodeOptions to_node_options(const NodeSettings& s) {
   runtime::NodeOptions options = nodes::listen_at(s.bind, s.advertise, "--bind", "--advertise");
   options.backlog = s.backlog;
+  options.allowed = runtime::AllowedPeers::parse(s.allow);
+  options.limits = s.limits;
   options.heavy = s.heavy;
   options.when_idle = release_kept_memory;
   memory::set_kept_bytes(s.keep_memory_bytes);

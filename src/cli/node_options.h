@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "controller/controller.h"
 #include "runtime/node.h"
@@ -16,8 +17,10 @@ namespace tq::cli {
 struct NodeSettings {
   std::string bind = "127.0.0.1";
   std::string advertise;
+  std::vector<std::string> allow;
   int backlog = 4096;
   runtime::HeavyRequest heavy;
+  wire::Limits limits;
   uint64_t keep_memory_bytes = uint64_t{256} << 20;
   std::string checkpoint_root;  // none when empty
 

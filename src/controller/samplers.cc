@@ -95,4 +95,10 @@ void Samplers::load(const wire::Array& values) {
   chosen_ = std::move(loaded);
 }
 
+void Samplers::samples_cleared(const std::string& partition_id,
+                               const std::vector<int64_t>& indexes) {
+  own_->samples_cleared(partition_id, indexes);
+  for (const auto& [key, sampler] : chosen_) sampler->samples_cleared(partition_id, indexes);
+}
+
 }  // namespace tq::controller

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "transfer_queue/sampler.h"
 #include "wire/value.h"
@@ -21,6 +22,7 @@ class Samplers {
   /// sampler, with the batches that it keeps. Throws Error for what is none.
   Sampler& choose(const Value& body);
   void clear_cache(const std::string& partition_id);
+  void samples_cleared(const std::string& partition_id, const std::vector<int64_t>& indexes);
 
   /// For checkpoints: what each sampler keeps, {"name": str, "arguments": Map, "state": any}; the
   /// controller's own has the name nil. load() throws Error, with nothing changed, when one of them

@@ -32,9 +32,9 @@ EventLoop::EventLoop(Actor& actor, const wire::Limits& limits, const HeavyReques
   poller_.watch(wakeup_.descriptor(), [this] { wakeup_.drain(); });
 }
 
-const RouterSocket& EventLoop::listen(std::string name, const BindAddress& address, int backlog) {
+const RouterSocket& EventLoop::listen(std::string name, const SocketOptions& options) {
   sockets_.push_back(
-      std::make_unique<RouterSocket>(poller_, std::move(name), address, backlog, limits_));
+      std::make_unique<RouterSocket>(poller_, std::move(name), options, limits_, in_flight_));
   return *sockets_.back();
 }
 

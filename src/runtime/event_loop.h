@@ -39,7 +39,7 @@ class EventLoop {
   static constexpr std::chrono::seconds kIdle{5};
 
   /// Opens a socket to serve, before run(). Throws what RouterSocket's constructor throws.
-  const RouterSocket& listen(std::string name, const BindAddress& address, int backlog);
+  const RouterSocket& listen(std::string name, const SocketOptions& options);
 
   /// Serves until stop(), then closes the sockets. Blocks. Once only.
   void run();
@@ -78,6 +78,7 @@ class EventLoop {
 
   Actor& actor_;
   Poller poller_;
+  InFlight in_flight_;
   std::vector<std::unique_ptr<RouterSocket>> sockets_;
   wire::Limits limits_;
   HeavyRequest heavy_;

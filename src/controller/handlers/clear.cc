@@ -43,6 +43,7 @@ runtime::Outcome handle(State& state, const Call& call, wire::ClearMeta message)
   RowsByPartition rows = active_rows(state, message.global_indexes, message.partition_ids);
   for (auto& [partition, cleared] : rows) {
     partition->clear(cleared);
+    state.samplers.samples_cleared(partition->id(), cleared.to_vector());
     state.changed(partition->id());
     state.listing_changed(partition->id());
     state.indexes.release(std::move(cleared), call.now);
