@@ -19,12 +19,11 @@ std::string name_of(const Value& value) {
               fmt::format("body.x_tq.sampler must be a str, got {}", value.kind_name()));
 }
 
-Map arguments_of(const Value* value) {
+Map arguments_of(std::string_view place, const Value* value) {
   if (value == nullptr || value->is_nil()) return {};
   if (const auto* arguments = value->get_if<Map>()) return *arguments;
-  throw Error(
-      ErrorCode::kWrongType,
-      fmt::format("body.x_tq.sampler_arguments must be a dict, got {}", value->kind_name()));
+  throw Error(ErrorCode::kWrongType,
+              fmt::format("{} must be a dict, got {}", place, value->kind_name()));
 }
 
 }  // namespace
@@ -38,7 +37,8 @@ Sampler& Samplers::choose(const Value& body) {
   const Value* extension = body.find(wire::Extension::kKey);
   const Value* name = extension != nullptr ? extension->find("sampler") : nullptr;
   if (name == nullptr || name->is_nil()) return *own_;
-  const Map arguments = arguments_of(extension->find("sampler_arguments"));
+  const Map arguments =
+      arguments_of("body.x_tq.sampler_arguments", extension->find("sampler_arguments"));
   const std::string text = name_of(*name);
   std::string key = text;
   for (const Slice& frame : wire::encode_value(Value(arguments))) key += frame.view();
@@ -51,6 +51,10 @@ Sampler& Samplers::choose(const Value& body) {
                             text, chosen_max_));
   }
   return *chosen_.emplace(std::move(key), std::move(made)).first->second;
+}
+
+void Samplers::register_own(std::string_view name, const Value& arguments) {
+  own_ = registry_.make(name, arguments_of("body.arguments", &arguments));
 }
 
 void Samplers::clear_cache(const std::string& partition_id) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "transfer_queue/sampler.h"
 
@@ -19,11 +20,15 @@ class Samplers {
   /// "sampler_arguments", else the controller's own. The same name and arguments give the same
   /// sampler, with the batches that it keeps. Throws Error for what is none.
   Sampler& choose(const Value& body);
+  /// Puts another sampler in place of the controller's own, which is forgotten with the batches
+  /// that it kept. `arguments` is nil or a Map. Throws Error for what is none; then nothing
+  /// changes.
+  void register_own(std::string_view name, const Value& arguments);
   void clear_cache(const std::string& partition_id);
 
  private:
   const SamplerRegistry registry_;
-  const std::unique_ptr<Sampler> own_;
+  std::unique_ptr<Sampler> own_;
   const size_t chosen_max_;
   std::map<std::string, std::unique_ptr<Sampler>> chosen_;  // by name and encoded arguments
 };
