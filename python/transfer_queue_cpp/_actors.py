@@ -6,6 +6,10 @@ a child ends when its actor does. So killing the controller's actor, which is al
 everything.
 """
 
+import json
+import re
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -20,6 +24,7 @@ from ._samplers import SamplerServer
 from ._settings import Plan, built_in_sampler
 
 CONTROLLER = "TransferQueueController"
+WORKER_SECONDS = 90  # a node starts in milliseconds, but Ray's worker before it takes long on a busy machine
 
 
 def _address(port: int) -> str:
@@ -30,14 +35,17 @@ def _address(port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _start(name: str, role: str, plan: Plan, hint: str, flags: list[str], inherited=()) -> NodeProcess:
+def _start(name: str, role: str, plan: Plan, hint: str, flags: list[str], **kwargs) -> NodeProcess:
     binary = _binary.find_binary(hint)
     arguments = [role, "--bind", _address(plan.ports[role]), *flags]
     command = "controller" if role == "controller" else "up"
     for optional in plan.optional_flags:
         if _binary.knows(binary, command, optional[0]):
             arguments += optional
-    return NodeProcess(name, binary, arguments, plan.environment, inherited)
+    for flag in flags:
+        if flag.startswith("--") and not _binary.knows(binary, command, flag):
+            raise Error(f"{binary} has no {flag}: it was built without that; leave it out of the configuration, or use another tq")
+    return NodeProcess(name, binary, arguments, plan.environment, **kwargs)
 
 
 class Storage:
@@ -74,6 +82,7 @@ class Controller:
     def __init__(self):
         self._process, self._storage, self._wire = None, {}, None
         self._config, self._info, self._samplers = None, None, SamplerServer()
+        self._metrics, self._folder = None, None
 
     # ---- for launch and shutdown ----
 
@@ -84,12 +93,23 @@ class Controller:
         """Starts everything. The addresses, units in their order: the n-th unit is on node n % len(placements)."""
         with self._samplers.peer as peer:
             flags = [*plan.controller_flags, "--sampler-socket", str(peer.fileno())]
-            self._process = _start(CONTROLLER, "controller", plan, hint, flags, (peer.fileno(),))
+            if plan.metrics_port is not None:
+                flags += ["--metrics-port", str(plan.metrics_port)]
+                self._folder = _lasting_folder()
+            self._process = _start(
+                CONTROLLER, "controller", plan, hint, flags, inherited=(peer.fileno(),), folder=self._folder
+            )
         controller = self._process.infos["controller"]
         self._wire = _wire.Controller(_endpoint(controller))
         if plan.python_sampler is not None:
             self.register_sampler(pickle.loads(plan.python_sampler))
-        return {"controller": controller, "units": self._start_storage(plan, hint, num_cpus, placements)}
+        units = self._start_storage(plan, hint, num_cpus, placements)
+        endpoint = re.search(r"metrics at http://(\S+)/metrics", self._process.ready_line)
+        if endpoint:
+            self._metrics = endpoint[1]
+            for rank, unit in enumerate(units):  # where the controller looks for what it scrapes
+                Path(self._folder, f"storage-{rank}.json").write_text(json.dumps(unit))
+        return {"controller": controller, "units": units, "metrics": self._metrics}
 
     def _start_storage(self, plan: Plan, hint: str, num_cpus: float, placements: list[tuple[str, int]]) -> list[dict]:
         actor = ray.remote(Storage)
@@ -99,11 +119,10 @@ class Controller:
             here = NodeAffinitySchedulingStrategy(node_id=node_id, soft=False)
             self._storage[name] = actor.options(num_cpus=num_cpus, scheduling_strategy=here).remote()
             started[name] = self._storage[name].start.remote(name, units, plan, hint)
-        # A little more than the nodes themselves may take, for Ray must start its workers first.
         try:
-            by_node = ray.get(list(started.values()), timeout=2 * START_SECONDS)
+            by_node = ray.get(list(started.values()), timeout=WORKER_SECONDS)
         except ray.exceptions.GetTimeoutError:
-            raise Error(f"Ray did not start the storage actors within {2 * START_SECONDS} s; see `ray status`") from None
+            raise Error(f"Ray did not start the storage actors within {WORKER_SECONDS} s; `ray status` tells what it lacks") from None
         except ray.exceptions.RayTaskError as error:
             raise Error(str(error.cause)) from None
         return [by_node[rank % len(by_node)][rank // len(by_node)] for rank in range(plan.units)]
@@ -223,7 +242,10 @@ class Controller:
         self._ask("REGISTER_SAMPLER", sampler=known[0], arguments=known[1])
 
     def start_metrics(self, port: int = 0) -> str:
-        raise Error("this version serves no metrics under Ray; set metrics.enabled to false")
+        """Upstream starts them when this is called; here they start with the controller."""
+        if self._metrics is None:
+            raise Error("the controller was launched without metrics: set metrics.enabled in the configuration")
+        return self._metrics
 
     def register_storage_units_for_metrics(self, storage_unit_infos: dict) -> None:
         """The nodes know each other."""
@@ -239,6 +261,12 @@ class Controller:
             raise Error("the controller is not started yet")
         if self._process.death is not None:
             raise Error(self._process.death)
+
+
+def _lasting_folder() -> str:
+    """For addresses that are read again and again; Ray's own folder of this session, for a killed actor cleans up nothing."""
+    node = ray._private.worker.global_worker.node
+    return tempfile.mkdtemp(prefix="tq-nodes-", dir=node.get_session_dir_path() if node is not None else None)
 
 
 def _endpoint(info: dict) -> str:

@@ -19,7 +19,8 @@ class NameTaken(Error):
     """Another TransferQueue runs on the cluster."""
 
 
-_START_SECONDS = 30
+_ANSWER_SECONDS = 2 * _actors.WORKER_SECONDS  # the controller's actor and then the storage actors
+_STOP_SECONDS = 30
 _controller = None  # Ray ends the actor when its creator holds no handle any more
 
 
@@ -58,8 +59,8 @@ def shutdown() -> bool:
     global _controller
     actor = _running()
     if actor is not None:
-        _ours(actor)
-        _get(actor.stop.remote(), "end the nodes")
+        with contextlib.suppress(ray.exceptions.RayError):  # what does not end so ends with the actor, below
+            ray.get(_ours(actor).stop.remote(), timeout=_STOP_SECONDS)
     interface = sys.modules.get("transfer_queue.interface")
     if interface is not None:
         interface.close()
@@ -142,9 +143,9 @@ def _placements(plan: _settings.Plan, num_cpus: float) -> list[tuple[str, int]]:
 
 def _get(reference, what: str):
     try:
-        return ray.get(reference, timeout=_START_SECONDS)
+        return ray.get(reference, timeout=_ANSWER_SECONDS)
     except ray.exceptions.GetTimeoutError:
-        raise Error(f"the cluster did not {what} within {_START_SECONDS} s; `ray status` tells what it lacks") from None
+        raise Error(f"the cluster did not {what} within {_ANSWER_SECONDS} s; `ray status` tells what it lacks") from None
     except ray.exceptions.RayTaskError as error:
         raise Error(str(error.cause)) from None
     except ray.exceptions.RayActorError as error:
@@ -155,3 +156,5 @@ def _fill_in(conf, addresses: dict) -> None:
     conf.controller.zmq_info = _wire.server_info(addresses["controller"])
     units = [_wire.server_info(record) for record in addresses["units"]]
     conf.backend.SimpleStorage.zmq_info = {f"TransferQueueStorageUnit#{rank}": unit for rank, unit in enumerate(units)}
+    if addresses["metrics"] is not None:
+        conf.metrics.endpoint = addresses["metrics"]

@@ -16,26 +16,29 @@ from ._error import Error
 
 START_SECONDS = 8
 _STOP_SECONDS = 5
+_NEWS_SECONDS = 1
 _LINES_KEPT = 20
 
 
 class NodeProcess:
     """Nodes as a child. It ends with this process, however that ends: it holds the other end of our pipe."""
 
-    def __init__(self, name: str, binary: str, arguments: list[str], environment: dict[str, str], inherited=()):
-        """`inherited` are descriptors that it gets; `arguments` begin with "controller" or with "storage", which stands for storage units only.
+    def __init__(self, name: str, binary: str, arguments: list[str], environment: dict[str, str], inherited=(), folder=None):
+        """`arguments` begin with "controller" or with "storage", which stands for storage units only. `inherited` are
+        descriptors that the process gets. `folder` is where its addresses are written; one for the moment unless given.
 
         Blocks until the nodes serve. Raises Error with their last words; then no process is left.
         """
         self.name, self.death = name, None
         self._stopping, self._inherited = False, inherited
         self._lines, self._first_line = deque(maxlen=_LINES_KEPT), queue.Queue()
-        folder = tempfile.mkdtemp(prefix="tq-nodes-")
+        keep, folder = folder is not None, folder or tempfile.mkdtemp(prefix="tq-nodes-")
         try:
             self._start([binary, *_command(folder, *arguments), "--until-eof", "0"], environment)
             self.infos = _read_infos(Path(folder))  # who wants an address asks us
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if not keep:
+                shutil.rmtree(folder, ignore_errors=True)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _start(self, command: list[str], environment: dict[str, str]) -> None:
@@ -57,6 +60,7 @@ class NodeProcess:
             self._log.join(1)
             took = f"did not start within {START_SECONDS} s" if ready is None else "did not start"
             raise Error(f"{self.name} {took}: {self.last_words()}")
+        self.ready_line = ready
 
     def _read_output(self) -> None:
         self._first_line.put(self._process.stdout.readline())
@@ -79,6 +83,8 @@ class NodeProcess:
             return
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         self.death = f"{self.name} {how}; its last lines: {self.last_words()}"
+        # Where Ray ends this actor it kills the children first: that is no news, and this thread is gone in a moment.
+        threading.Event().wait(_NEWS_SECONDS)
         print(self.death, file=sys.stderr, flush=True)
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 from ._error import Error
 
 _UNITS_MAX = 1024
+_NOT_THEIRS = ("TQ_CPP_BIN", "TQ_INFO_DIR", "TQ_CONFIG", "TQ_METRICS_PORT")  # of the machine, or said by flags
 # Flags of tq's samplers by upstream's class, with the attributes that hold the arguments of its constructor.
 SAMPLERS = {
     "SequentialSampler": (),
@@ -115,7 +116,7 @@ def _whole(value: Any, name: str, least: int, most: int) -> int:
 
 def _environment() -> dict[str, str]:
     """The nodes of other machines get what the caller set, too; theirs is the program, which they find themselves."""
-    return {key: value for key, value in os.environ.items() if key.startswith("TQ_") and key not in ("TQ_CPP_BIN", "TQ_INFO_DIR")}
+    return {key: value for key, value in os.environ.items() if key.startswith("TQ_") and key not in _NOT_THEIRS}
 
 
 def _add_capacity(made: Plan, storage) -> None:

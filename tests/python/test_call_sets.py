@@ -2,10 +2,11 @@
 """The calls of verl and NeMo-RL, unmodified, on C++ nodes under Ray, from several processes at once."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from conftest import HERE, tq_binary
+from conftest import HERE, ROOT, tq_binary
 
 EXPECTED_VERL = {"notes": 3, "advantages": [1.0, 2.5, 4.0, 5.5], "left": 16}
 EXPECTED_NEMO = {"empty": 0, "each once": list(range(8)), "names": [f"r{i}" for i in range(8)]}
@@ -57,3 +58,14 @@ def test_after_launch_nothing_else_changes(package, cluster, version):
     finally:
         launcher.stdin.close()
         assert launcher.wait(60) == 0
+
+
+@pytest.mark.parametrize("nodes", ["Python", "C++"])
+def test_the_example_trains_on_both(package, cluster, nodes):
+    """examples/grpo, fewer steps than it needs to learn anything: who runs it sees the rest."""
+    out = package.succeed(
+        ROOT / "examples/grpo/grpo.py", "--steps", 6, "--prompts", 8, "--group", 4, RAY_ADDRESS=cluster,
+        TQ_BACKEND="cpp" if nodes == "C++" else "python",
+    )  # fmt: skip
+    assert len(re.findall(r"^step +\d: reward [01]\.\d\d, waited +\d+\.\d ms for data$", out, re.MULTILINE)) == 6
+    assert out.strip().endswith(f"ms for data (median, {nodes} nodes)")
