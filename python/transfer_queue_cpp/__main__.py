@@ -3,11 +3,15 @@
 
 import argparse
 import json
+import os
 import signal
+import socket
 import sys
 import threading
 
 from . import Error, __version__
+
+_REACH_SECONDS = 5
 
 
 def main() -> int:
@@ -36,11 +40,23 @@ def main() -> int:
 def _connect(arguments, must_run: bool) -> None:
     import ray
 
-    address = arguments.address or ("auto" if must_run else None)
+    address = arguments.address or os.environ.get("RAY_ADDRESS") or ("auto" if must_run else None)
+    _check_reachable(address)
     try:
         ray.init(address=address, ignore_reinit_error=True, logging_level="warning")
     except (ConnectionError, ValueError) as error:
         raise Error(f"no Ray cluster at {address}: {str(error).strip().partition(chr(10))[0]}") from None
+
+
+def _check_reachable(address: str | None) -> None:
+    """Ray itself tries for minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_SECONDS).close()
+    except OSError as error:
+        raise Error(f"no Ray cluster at {address}: {error.strerror or error}; `ray status` on its head tells the address") from None
 
 
 def _up(arguments) -> int:

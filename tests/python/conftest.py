@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PYTHON_ENV = Path(os.environ.get("TQ_PYTHON_ENV") or ROOT / "build/python")
 SITE = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
-PROGRAM_SECONDS = 120  # Ray and torch on a busy machine
+PROGRAM_SECONDS = 300  # Ray and torch on a busy machine
 
 sys.path.insert(0, str(HERE))
 

@@ -37,7 +37,7 @@ state = cpp.status()
 tq.init()
 put([str(i) for i in range(9)])
 try:
-    put(["one more"])
+    put(["too", "many", "rows"])
     full = None
 except Exception as error:
     full = str(error)

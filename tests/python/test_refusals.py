@@ -125,14 +125,14 @@ def test_a_port_in_use(ask):
         port = taken.getsockname()[1]
         refused(ask, f"cpp.launch(controller_port={port})", "TransferQueueController did not start", str(port), "in use")
         # The controller runs by then, and must end again.
-        refused(ask, f"cpp.launch(storage_port={port})", "TransferQueueStorage#0 did not start", str(port), "in use")
+        refused(ask, f"cpp.launch(storage_port={port})", "TransferQueueStorage#", "did not start", str(port), "in use")
 
 
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
         ("controller: [", ("is no YAML at line 1, column 14",)),
-        ("- a\n- b\n", ("cannot be", "config")),
+        ("- a\n- b\n", ("the configuration is a ListConfig", "give a dict")),
         ("backend:\n  storage_backend: MooncakeStore\n", ("'MooncakeStore'", "C++ nodes are a SimpleStorage")),
         ("backend:\n  SimpleStorage:\n    num_data_storage_units: 0\n", ("num_data_storage_units is 0", "from 1 to 1024")),
         ("backend:\n  SimpleStorage:\n    total_storage_size: many\n", ("total_storage_size is 'many'",)),
@@ -150,7 +150,6 @@ def test_arguments_that_cannot_be(ask, tmp_path):
     refused(ask, "cpp.launch(17)", "the configuration is a int")
     refused(ask, "cpp.launch(controller_port=70000)", "controller_port is 70000")
     refused(ask, "cpp.launch({'controller': {'sampler': NotASampler()}})", "NotASampler")
-    refused(ask, "cpp.launch({'controller': {'sampler': tq.GRPOGroupNSampler(0)}})", "n_samples_per_prompt")
 
 
 def test_a_shell_gets_a_sentence_too(package, tmp_path):
