@@ -70,6 +70,7 @@ class Storage:
 def _state(process: NodeProcess) -> dict:
     return {
         "name": process.name,
+        "node_id": ray.get_runtime_context().get_node_id(),
         "node_ip": ray.util.get_node_ip_address().strip("[]"),
         "pid": process.pid,
         "died": process.death,
@@ -138,7 +139,8 @@ class Controller:
             try:
                 found.append(ray.get(actor.state.remote(), timeout=START_SECONDS))
             except ray.exceptions.RayError as error:
-                found.append({"name": name, "node_ip": None, "pid": None, "died": f"{name}'s actor is gone: {_line(error)}"})
+                gone = f"{name}'s actor is gone: {_line(error)}"
+                found.append({"name": name, "node_id": None, "node_ip": None, "pid": None, "died": gone})
         return found
 
     def stop(self) -> None:

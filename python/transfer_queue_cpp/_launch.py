@@ -72,7 +72,8 @@ def shutdown() -> bool:
 
 
 def status() -> list[dict]:
-    """One record a node process: name, node_ip, pid, and died: None or the sentence that tells how, with its last lines."""
+    """One record a node process: name, Ray's node_id, node_ip, pid, and died: None or the sentence that tells how, with its
+    last lines. Blocks; raises Error where nothing runs."""
     actor = _running()
     if actor is None:
         raise Error(f"no TransferQueue runs on this cluster: there is no actor {_actors.CONTROLLER}; launch() starts one")

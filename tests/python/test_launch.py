@@ -4,8 +4,10 @@
 import json
 import os
 import signal
+import subprocess
 
 import pytest
+from conftest import tq_binary
 from processes import wait_gone
 
 # Each story is a driver of its own: a process that connects, works and leaves.
@@ -61,9 +63,8 @@ def test_only_nodes_with_the_required_resource_store(package, cluster):
 wanted = {"num_data_storage_units": 4, "required_node_resource": "storage"}
 cpp.launch({"backend": {"SimpleStorage": wanted}}, num_cpus=0.5)
 nodes = {n["NodeID"]: n["Resources"] for n in ray.nodes() if n["Alive"]}
-from ray.util.state import list_actors
-rows = [a for a in list_actors() if a.class_name == "Storage" and a.state == "ALIVE"]
-print(json.dumps({"storage": [nodes[a.node_id].get("storage", 0) for a in rows], "state": cpp.status()}))
+state = cpp.status()
+print(json.dumps({"storage": [nodes[record["node_id"]].get("storage", 0) for record in state[1:]], "state": state}))
 """
     # The driver ends without a word: its actors end, and with them the processes.
     done = last_json(package.succeed("-c", script, RAY_ADDRESS=cluster))
@@ -187,6 +188,34 @@ for line in sys.stdin:
         driver.kill()  # and so does the driver: nothing may stay behind
         driver.wait()
     assert wait_gone([record["pid"] for record in state]) == []
+
+
+METRICS = BEGIN + PUT + """
+import urllib.request
+try:
+    conf = cpp.launch({"metrics": {"enabled": True}})
+except cpp.Error as error:
+    print(json.dumps({"error": str(error)}))
+    sys.exit()
+import transfer_queue as tq
+tq.init()
+put(["a", "b"])
+with urllib.request.urlopen(f"http://{tq.get_metrics_endpoint()}/metrics") as answer:
+    page = answer.read().decode()
+print(json.dumps({"page": page, "again": ray.get(actor().start_metrics.remote(port=0)), "endpoint": conf.metrics.endpoint}))
+cpp.shutdown()
+"""
+
+
+def test_metrics_where_the_program_has_them(package, cluster):
+    done = last_json(package.succeed("-c", METRICS, RAY_ADDRESS=cluster))
+    known = subprocess.run([tq_binary(), "controller", "--help"], capture_output=True, text=True, check=True).stdout
+    if "--metrics-port" not in known:
+        assert "has no --metrics-port" in done["error"]
+        return
+    assert done["again"] == done["endpoint"]
+    assert "tq_partitions_total 1" in done["page"]
+    assert done["page"].count("tq_storage_active_keys_total{") == 2
 
 
 @pytest.mark.parametrize("ending", ["SIGTERM", "down"])

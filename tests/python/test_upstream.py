@@ -2,10 +2,11 @@
 """Upstream's own tutorials and end-to-end tests, which its wheel carries, unchanged on C++ nodes: TQ_BACKEND=cpp."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import PYTHON_ENV, SITE
+from conftest import PYTHON_ENV, SITE, tq_binary
 from test_call_sets import recorder
 
 UPSTREAM = PYTHON_ENV / "venv" / SITE
@@ -55,7 +56,13 @@ def check_samplers(out: str) -> None:
 CLAIMS = {"01_core_components": check_core, "04_understanding_controller": check_controller, "05_custom_sampler": check_samplers}
 
 
-@pytest.mark.parametrize("file", ["test_kv_interface_e2e.py", "test_e2e_lifecycle_consistency.py"])
+def end_to_end_files() -> list[str]:
+    files = ["test_kv_interface_e2e.py", "test_e2e_lifecycle_consistency.py"]
+    known = subprocess.run([tq_binary(), "controller", "--help"], capture_output=True, text=True, check=True).stdout
+    return files + ["test_checkpoint_e2e.py"] if "--checkpoint-root" in known else files
+
+
+@pytest.mark.parametrize("file", end_to_end_files())
 def test_end_to_end(package, cluster, tmp_path, file):
     program, log = recorder(tmp_path)
     out = package.succeed(
