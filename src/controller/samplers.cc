@@ -54,7 +54,12 @@ Sampler& Samplers::choose(const Value& body) {
 }
 
 void Samplers::register_own(std::string_view name, const Value& arguments) {
-  own_ = registry_.make(name, arguments_of("body.arguments", &arguments));
+  const Map checked = arguments_of("body.arguments", &arguments);
+  try {
+    own_ = registry_.make(name, checked);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("body.sampler with body.arguments: {}", error.what()));
+  }
 }
 
 void Samplers::clear_cache(const std::string& partition_id) {

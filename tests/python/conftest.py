@@ -81,7 +81,8 @@ def package(tmp_path_factory) -> Environment:
 def cluster(package, tmp_path_factory):
     """The address of a Ray cluster of two nodes on this machine; the second one has the resource `storage`."""
     temporary = tmp_path_factory.mktemp("tmp")
-    process = package.start(HERE / "ray_cluster.py", TMPDIR=str(temporary))
+    # Ray runs its workers at nice 15, which takes forever beside a build.
+    process = package.start(HERE / "ray_cluster.py", TMPDIR=str(temporary), RAY_worker_niceness="0")
     line = process.stdout.readline()
     if not line.startswith("{"):
         raise AssertionError(f"no Ray cluster: {line}{process.stderr.read()}")
