@@ -79,10 +79,11 @@ def _encoded(message: dict) -> list:
 
 
 def server_info(record: dict):
-    from transfer_queue.utils.enum_utils import Role
+    from transfer_queue.utils import enum_utils
     from transfer_queue.utils.zmq_utils import ZMQServerInfo
 
-    return ZMQServerInfo(Role(record["role"]), record["id"], record["ip"], record["ports"])
+    role = getattr(enum_utils, "Role", None) or enum_utils.TransferQueueRole  # up to 0.1.6
+    return ZMQServerInfo(role(record["role"]), record["id"], record["ip"], record["ports"])
 
 
 def body_part(frames: list, *names: str):

@@ -5,9 +5,10 @@ import json
 import os
 import signal
 import subprocess
+import threading
 
 import pytest
-from conftest import tq_binary
+from conftest import PROGRAM_SECONDS, tq_binary
 from processes import wait_gone
 
 # Each story is a driver of its own: a process that connects, works and leaves.
@@ -173,6 +174,8 @@ for line in sys.stdin:
     print(json.dumps(cpp.status()), flush=True)
 """
     driver = package.start("-c", script, RAY_ADDRESS=cluster, TQ_LOGGING_LEVEL="info", TQ_STORAGE_SLOW_REQUEST_SECONDS="0")
+    patience = threading.Timer(PROGRAM_SECONDS, driver.kill)  # its output ends then
+    patience.start()
     try:
         state = json.loads(driver.stdout.readline())
         victim = state[2]
@@ -185,6 +188,7 @@ for line in sys.stdin:
         assert [record["died"] is None for record in after] == [True, True, False]
         assert after[2]["died"].startswith(f"{victim['name']} was killed by signal 9; its last lines: ")
     finally:
+        patience.cancel()
         driver.kill()  # and so does the driver: nothing may stay behind
         driver.wait()
     assert wait_gone([record["pid"] for record in state]) == []
