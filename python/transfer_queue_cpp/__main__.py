@@ -72,10 +72,10 @@ def _up(arguments) -> int:
         storage_port=arguments.storage_port,
     )  # fmt: skip
     units = len(conf.backend.SimpleStorage.zmq_info)
-    print(f"ready: {conf.controller.zmq_info.id}, {units} storage units; tq.init() attaches to them", flush=True)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM):  # in place of Ray's, which end the process at once
         signal.signal(number, lambda *_: stop.set())
+    print(f"ready: {conf.controller.zmq_info.id}, {units} storage units; tq.init() attaches to them", flush=True)
     while not stop.wait(1):
         if not _launch.is_running():
             print("the nodes were ended", flush=True)

@@ -79,8 +79,8 @@ import transfer_queue as tq
 cpp.launch({"controller": {"sampler": "GRPOGroupNSampler", "polling_mode": True}})
 tq.init()
 put(["a", "b", "c", "d"], tags=[{"score": i} for i in range(4)])
-tq.kv_batch_put(keys=["b"], partition_id="train", fields=TensorDict(
-    {"text": torch.nested.as_nested_tensor([torch.tensor([1.5, 2.5])], layout=torch.jagged)}, batch_size=1))
+text = torch.nested.as_nested_tensor([torch.tensor([1.5, 2.5]), torch.tensor([3.5])], layout=torch.jagged)
+tq.kv_batch_put(keys=["b", "c"], partition_id="train", fields=TensorDict({"text": text}, batch_size=2))
 client = tq.get_client()
 client.get_meta(data_fields=["ids"], batch_size=2, partition_id="train", task_name="trainer")
 put(["x"], partition="other")
@@ -150,10 +150,10 @@ def test_the_actor_answers_what_upstream_asks_and_close_elsewhere_ends_all(packa
         "keys": {"a": 0, "b": 1, "c": 2}, "revert": {"0": "a", "1": "b", "2": "c"},
         "custom_meta": {str(i): {"score": i} for i in range(3)},
         "indexes": [0, 1, 2], "fields": {"ids": 0, "text": 1},
-        "produced": [[1, 0], [1, 1], [1, 0]], "dtype": "torch.int8",
+        "produced": [[1, 0], [1, 1], [1, 1]], "dtype": "torch.int8",
         "consumed": {"trainer": [1, 1, 0]}, "samples": 3,
         "progress": {"trainer": {"consumed_samples": 2, "consumption_progress": 2 / 3}},
-        "ids": "torch.int64", "shape": [2], "nested": True, "of": [1], "scanned": [2],
+        "ids": "torch.int64", "shape": [2], "nested": True, "of": [1, 2], "scanned": [2],
     }  # fmt: skip
     assert answers["none"] is None and answers["endpoint"] is None
     assert answers["partitions"] == ["train", "other"] and answers["left"] == ["train"]
@@ -173,11 +173,13 @@ print(json.dumps(cpp.status()), flush=True)
 for line in sys.stdin:
     print(json.dumps(cpp.status()), flush=True)
 """
-    driver = package.start("-c", script, RAY_ADDRESS=cluster, TQ_LOGGING_LEVEL="info", TQ_STORAGE_SLOW_REQUEST_SECONDS="0")
+    driver = package.start("-c", script, RAY_ADDRESS=cluster, TQ_LOGGING_LEVEL="INFO", TQ_STORAGE_SLOW_REQUEST_SECONDS="0")
     patience = threading.Timer(PROGRAM_SECONDS, driver.kill)  # its output ends then
     patience.start()
     try:
-        state = json.loads(driver.stdout.readline())
+        first = driver.stdout.readline()
+        assert first, driver.stderr.read()
+        state = json.loads(first)
         victim = state[2]
         os.kill(victim["pid"], signal.SIGKILL)
         reported = next(line for line in driver.stderr if "was killed by signal 9" in line)  # Ray shows the driver
