@@ -66,14 +66,11 @@ struct SampleRequest {
 
 /// What a sampler chose.
 struct Sample {
-  std::vector<int64_t> sampled;   // what the client gets, in this order; may be empty
-  std::vector<int64_t> consumed;  // what the task gets never again; often the same
+  std::vector<int64_t> sampled;   ///< what the client gets, in this order; may be empty
+  std::vector<int64_t> consumed;  ///< what the task gets never again; often the same
   /// The sampler gives the same batch again to whoever asks alike, so a client that is gone before
   /// the batch reaches it need not give it back for others.
   bool is_kept = false;
-
-  std::vector<int64_t> sampled;   ///< what the client gets, in this order; may be empty
-  std::vector<int64_t> consumed;  ///< what the task gets never again; often the same
 };
 
 /// Chooses which of the ready samples a fetch gets (Python: BaseSampler): the policy of a

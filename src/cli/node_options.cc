@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/limit_options.h"
+#include "cli/python_sampler.h"
 #include "cli/sampler_option.h"
 #include "cli/warm_memory.h"
 #include "memory/block_cache.h"
@@ -112,6 +113,18 @@ void add_controller_options(CLI::App& command, NodeSettings& s) {
       ->check(sampler_problem)
       ->envname("TQ_SAMPLER");
   command
+      .add_option("--sampler-socket", s.sampler_socket,
+                  "Descriptor of a socket at whose other end a Python process runs samplers, for "
+                  "launchers: REGISTER_SAMPLER then knows the name PythonSampler")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("DESCRIPTOR");
+  command
+      .add_option("--sampler-timeout-ms", s.sampler_timeout_ms,
+                  "How long that process may take to choose a batch; others wait meanwhile")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 600000))
+      ->type_name("MS");
+  command
       .add_option("--pre-alloc", s.controller.pre_alloc_samples,
                   "Samples a new partition reserves before any is produced, so that consumers know "
                   "how many to expect")
@@ -168,7 +181,12 @@ std::unique_ptr<runtime::Node> start_controller(const NodeSettings& s,
                                                 const runtime::NodeOptions& options) {
   controller::ControllerConfig config = s.controller;
   config.checkpoint_root = checkpoint_root(s.checkpoint_root);
-  return nodes::start_controller(config, options, make_sampler(s.sampler));
+  SamplerRegistry registry = SamplerRegistry::built_in();
+  if (s.sampler_socket) {
+    const std::chrono::milliseconds patience(s.sampler_timeout_ms);
+    add_python_sampler(registry, std::make_shared<SamplerProcess>(*s.sampler_socket, patience));
+  }
+  return nodes::start_controller(config, options, make_sampler(s.sampler), std::move(registry));
 }
 
 std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,

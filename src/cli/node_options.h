@@ -27,6 +27,8 @@ struct NodeSettings {
   // The defaults of a role's settings stand with the role.
   controller::ControllerConfig controller;
   std::string sampler = "SequentialSampler";
+  std::optional<int> sampler_socket;  // a descriptor, see SamplerProcess
+  int sampler_timeout_ms = 10000;
   storage::StorageConfig storage;
 };
 

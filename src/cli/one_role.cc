@@ -14,13 +14,14 @@ namespace {
 
 struct RoleSettings {
   NodeSettings node;
+  StopSettings stop;
   std::filesystem::path info_file;
 };
 
 using Start = std::unique_ptr<runtime::Node> (*)(const NodeSettings&, const runtime::NodeOptions&);
 
 int run_role(const RoleSettings& settings, Start start) {
-  block_stop_signals();
+  block_stop_signals(settings.stop);
   const runtime::NodeOptions options = to_node_options(settings.node);
   const auto folder = settings.info_file.parent_path();
   prepare_info_dir(folder.empty() ? "." : folder);
@@ -31,7 +32,7 @@ int run_role(const RoleSettings& settings, Start start) {
              tcp_endpoint(node->info().ip, node->info().ports.front().second),
              settings.info_file.string());
   std::fflush(stdout);
-  wait_for_stop();
+  wait_for_stop(settings.stop);
   return kOk;
 }
 
@@ -43,6 +44,7 @@ CLI::App* add_role(CLI::App& program, RoleSettings& settings, const char* name,
                    "File that receives the node's address as JSON")
       ->required()
       ->type_name("FILE");
+  add_stop_options(*command, settings.stop);
   add_socket_options(*command, settings.node);
   return command;
 }
