@@ -34,6 +34,10 @@ class FieldMetadata {
   /// Whether any sample has the field.
   bool empty() const noexcept { return rows_.empty(); }
 
+  /// Payload of the samples that have the field, by dtype and shape; nothing where it is no tensor
+  /// or the dtype is none of torch's.
+  std::optional<uint64_t> tensor_bytes() const;
+
   /// The field as a BatchMeta of these samples shows it.
   wire::FieldSchema to_batch_schema(std::span<const int64_t> batch) const;
 

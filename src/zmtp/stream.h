@@ -42,6 +42,9 @@ class Stream {
   /// Messages that were given to send() and are not wholly written.
   size_t unsent_messages() const noexcept { return held_.size() + writer_.messages(); }
 
+  /// Bytes that were given to send() and that the kernel has not taken.
+  size_t unsent_bytes() const noexcept;
+
   /// Reads what has come, up to a few MiB, and appends the messages that are complete now.
   void read(std::vector<Frames>& messages);
   /// See FrameReader::place_bodies.
