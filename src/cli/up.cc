@@ -34,6 +34,9 @@ int run_up(const UpSettings& settings) {
     units.push_back(start_storage(settings.nodes, options));
     advance_port(options, *units.back());
   }
+  std::vector<ServerInfo> infos = {controller->info()};
+  for (const auto& unit : units) infos.push_back(unit->info());
+  const auto exporter = start_exporter(settings.nodes, options, infos, settings.info_dir);
   // The controller's address comes last: where it stands, all units can be found. So one that a
   // killed run left goes first.
   InfoFiles files;
@@ -43,11 +46,14 @@ int run_up(const UpSettings& settings) {
     files.write(settings.info_dir / fmt::format("storage-{}.json", i), units[i]->info());
   }
   files.write(settings.info_dir / "controller.json", controller->info());
-  fmt::print("ready: {} at {}, {} storage unit{}; addresses in {}\n", controller->info().id,
+  fmt::print("ready: {} at {}, {} storage unit{}; addresses in {}{}\n", controller->info().id,
              controller->info().endpoint("request_handle_socket"), settings.units,
-             settings.units == 1 ? "" : "s", settings.info_dir.string());
+             settings.units == 1 ? "" : "s", settings.info_dir.string(),
+             metrics_note(exporter.get()));
+  if (exporter) exporter->set_ready(true);
   std::fflush(stdout);
   wait_for_stop();
+  if (exporter) exporter->set_ready(false);
   // All at once: a node waits half a second for a peer that does not read.
   controller->stop();
   for (const auto& unit : units) unit->stop();
@@ -74,6 +80,7 @@ Run add_up(CLI::App& program) {
   add_socket_options(*command, settings->nodes);
   add_controller_options(*command, settings->nodes);
   add_storage_options(*command, settings->nodes);
+  add_metrics_options(*command, settings->nodes);
   command->footer("Example: tq up --units 2 --info-dir /run/tq --capacity-bytes 8GiB");
   return [settings] { return run_up(*settings); };
 }

@@ -29,8 +29,11 @@ const std::map<std::string, std::set<std::string>> kMayKnow = {
     {"storage", {"wire", "runtime"}},
     {"manager", {"wire", "runtime", "zmtp"}},
     {"client", {"wire", "runtime", "manager"}},
+    {"metrics", {"runtime", "manager", "wire"}},
     {"torch", {}},
-    {"cli", {"memory", "wire", "runtime", "controller", "storage", "manager", "client", "torch"}},
+    {"cli",
+     {"memory", "wire", "runtime", "controller", "storage", "manager", "client", "metrics",
+      "torch"}},
 };
 
 std::vector<std::string> includes_of(const fs::path& file) {
