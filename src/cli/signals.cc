@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/signals.h"
 
+#include <cerrno>
 #include <csignal>
+#include <ctime>
 
 namespace tq::cli {
 namespace {
@@ -28,6 +30,16 @@ int wait_for_stop() {
   while (sigwait(&signals, &signal) != 0) {
   }
   return signal;
+}
+
+bool stop_within(double seconds) {
+  const sigset_t signals = stop_signals();
+  const auto whole = static_cast<time_t>(seconds);
+  timespec patience{whole, static_cast<long>((seconds - static_cast<double>(whole)) * 1e9)};
+  for (;;) {
+    if (sigtimedwait(&signals, nullptr, &patience) > 0) return true;
+    if (errno != EINTR) return false;
+  }
 }
 
 }  // namespace tq::cli

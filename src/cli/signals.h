@@ -10,4 +10,7 @@ void block_stop_signals();
 /// Waits for SIGTERM or SIGINT. Blocks; returns the signal.
 int wait_for_stop();
 
+/// Waits for one of them for up to `seconds`; whether it came.
+bool stop_within(double seconds);
+
 }  // namespace tq::cli
