@@ -166,6 +166,24 @@ void add_storage_options(CLI::App& command, NodeSettings& s) {
       ->type_name("BYTES");
 }
 
+void add_metrics_options(CLI::App& command, NodeSettings& s) {
+  command
+      .add_option(
+          "--metrics-port", s.metrics_port,
+          "Serve /metrics for Prometheus, /healthz and /readyz over HTTP at this port, at "
+          "the address of --bind; 0: a free one, named in the line 'ready'. Off unless given")
+      ->check(CLI::Range(0, 65535))
+      ->type_name("PORT")
+      ->envname("TQ_METRICS_PORT");
+  command
+      .add_option("--metrics-timeout", s.metrics_timeout_s,
+                  "Seconds that all storage units together may take to answer a scrape")
+      ->capture_default_str()
+      ->check(seconds())
+      ->type_name("SECONDS")
+      ->envname("TQ_METRICS_STORAGE_TIMEOUT");
+}
+
 runtime::NodeOptions to_node_options(const NodeSettings& s) {
   runtime::NodeOptions options = nodes::listen_at(s.bind, s.advertise, "--bind", "--advertise");
   options.backlog = s.backlog;
@@ -194,6 +212,25 @@ std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,
   storage::StorageConfig config = s.storage;
   config.checkpoint_root = checkpoint_root(s.checkpoint_root);
   return nodes::start_storage(config, options);
+}
+
+std::unique_ptr<metrics::Exporter> start_exporter(const NodeSettings& s,
+                                                  const runtime::NodeOptions& options,
+                                                  std::vector<ServerInfo> nodes,
+                                                  const std::filesystem::path& units_dir) {
+  if (!s.metrics_port) return nullptr;
+  metrics::ExporterOptions exporter;
+  exporter.host = options.bind.host;
+  exporter.port = *s.metrics_port;
+  exporter.nodes = std::move(nodes);
+  exporter.units_dir = units_dir;
+  exporter.timeout = std::chrono::milliseconds(static_cast<int64_t>(s.metrics_timeout_s * 1000));
+  return std::make_unique<metrics::Exporter>(std::move(exporter));
+}
+
+std::string metrics_note(const metrics::Exporter* exporter) {
+  return exporter != nullptr ? fmt::format("; metrics at {}/metrics", exporter->url())
+                             : std::string();
 }
 
 }  // namespace tq::cli

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 
 #include "transfer_queue/error.h"
 
@@ -75,6 +76,16 @@ void wait_for_stop(const StopSettings& settings) {
     }
   }
   ::close(signal_fd);
+}
+
+bool stop_within(double seconds) {
+  const sigset_t signals = stop_signals();
+  const auto whole = static_cast<time_t>(seconds);
+  timespec patience{whole, static_cast<long>((seconds - static_cast<double>(whole)) * 1e9)};
+  for (;;) {
+    if (sigtimedwait(&signals, nullptr, &patience) > 0) return true;
+    if (errno != EINTR) return false;
+  }
 }
 
 }  // namespace tq::cli

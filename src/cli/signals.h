@@ -21,4 +21,7 @@ void block_stop_signals(const StopSettings& settings);
 /// Waits for SIGTERM, SIGINT or the end of file of --until-eof. Blocks.
 void wait_for_stop(const StopSettings& settings);
 
+/// Waits for one of them for up to `seconds`; whether it came.
+bool stop_within(double seconds);
+
 }  // namespace tq::cli

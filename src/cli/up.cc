@@ -43,6 +43,10 @@ int run_up(const UpSettings& settings) {
     units.push_back(start_storage(settings.nodes, options));
     options = nodes::after(std::move(options), *units.back());
   }
+  std::vector<ServerInfo> infos;
+  if (controller != nullptr) infos.push_back(controller->info());
+  for (const auto& unit : units) infos.push_back(unit->info());
+  const auto exporter = start_exporter(settings.nodes, options, infos, settings.info_dir);
   // The controller's address comes last: where it stands, all units can be found. So one that a
   // killed run left goes first.
   InfoFiles files;
@@ -52,10 +56,12 @@ int run_up(const UpSettings& settings) {
     files.write(settings.info_dir / fmt::format("storage-{}.json", i), units[i]->info());
   }
   if (controller != nullptr) files.write(settings.info_dir / "controller.json", controller->info());
-  fmt::print("ready: {}; addresses in {}\n", ready_line(settings, controller.get()),
-             settings.info_dir.string());
+  fmt::print("ready: {}; addresses in {}{}\n", ready_line(settings, controller.get()),
+             settings.info_dir.string(), metrics_note(exporter.get()));
+  if (exporter) exporter->set_ready(true);
   std::fflush(stdout);
   wait_for_stop(settings.stop);
+  if (exporter) exporter->set_ready(false);
   // All at once: a node waits half a second for a peer that does not read.
   if (controller != nullptr) controller->stop();
   for (const auto& unit : units) unit->stop();
@@ -85,6 +91,7 @@ Run add_up(CLI::App& program) {
   add_socket_options(*command, settings->nodes);
   add_controller_options(*command, settings->nodes);
   add_storage_options(*command, settings->nodes);
+  add_metrics_options(*command, settings->nodes);
   command->footer("Example: tq up --units 2 --info-dir /run/tq --capacity-bytes 8GiB");
   return [settings] { return run_up(*settings); };
 }

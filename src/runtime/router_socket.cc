@@ -239,6 +239,12 @@ SendResult RouterSocket::send(const PeerName& name, OutMessage message) {
   return is_lost ? SendResult::kPeerGone : SendResult::kSent;
 }
 
+size_t RouterSocket::unsent_bytes() const noexcept {
+  size_t bytes = 0;
+  for (const auto& [connection, peer] : peers_) bytes += peer->stream.unsent_bytes();
+  return bytes;
+}
+
 std::optional<Clock::time_point> RouterSocket::drop_silent(Clock::time_point now) {
   while (!unknown_.empty()) {
     const auto [deadline, connection] = unknown_.front();

@@ -71,6 +71,10 @@ class RouterSocket {
   std::optional<std::chrono::steady_clock::time_point> drop_silent(
       std::chrono::steady_clock::time_point now);
 
+  /// Connections that are open, and what their peers have not taken of their replies.
+  size_t connections() const noexcept { return peers_.size(); }
+  size_t unsent_bytes() const noexcept;
+
   const std::string& name() const noexcept { return name_; }
   int port() const noexcept { return listener_.port; }
 

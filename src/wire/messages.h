@@ -387,11 +387,14 @@ struct MetricsResponse {
   int64_t ssd_fallback_values_total = 0;
   int64_t requests_arrived = 0;
   Value arrivals_by_op;  // upstream's enum name -> count
+  /// Upstream's enum name -> {request_count, latency_avg, latency_p50, latency_p99}, in seconds.
+  std::optional<Value> op_stats;
+  // What may be left out is not there in releases before 0.1.11, or where metrics are off.
   TQ_FIELDS(TQ_REQUIRED(storage_unit_id) TQ_REQUIRED(capacity) TQ_REQUIRED(active_keys)
-                TQ_REQUIRED(process_rss_bytes) TQ_REQUIRED(ssd_offload_enabled)
-                    TQ_REQUIRED(ssd_active_values) TQ_REQUIRED(ssd_active_bytes)
-                        TQ_REQUIRED(ssd_fallback_values_total) TQ_REQUIRED(requests_arrived)
-                            TQ_REQUIRED(arrivals_by_op))
+                TQ_REQUIRED(process_rss_bytes) TQ_OPTIONAL(ssd_offload_enabled)
+                    TQ_OPTIONAL(ssd_active_values) TQ_OPTIONAL(ssd_active_bytes)
+                        TQ_OPTIONAL(ssd_fallback_values_total) TQ_OPTIONAL(requests_arrived)
+                            TQ_OPTIONAL(arrivals_by_op) TQ_OPTIONAL(op_stats))
 };
 
 /// The reply to a checkpoint request; fails in the body.

@@ -25,6 +25,8 @@ class FrameWriter {
   void add_message(OutMessage message);
 
   bool empty() const noexcept { return queue_.empty(); }
+  /// Bytes still to write. Walks everything.
+  size_t bytes() const noexcept;
   /// Messages and commands of which not every byte is written.
   size_t messages() const noexcept { return messages_; }
   size_t commands() const noexcept { return commands_; }

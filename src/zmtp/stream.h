@@ -48,6 +48,8 @@ class Stream {
   size_t bytes_in_flight() const noexcept {
     return reader_.message_bytes() + writer_.bytes() + held_bytes_;
   }
+  /// Bytes that were given to send() and that the kernel has not taken.
+  size_t unsent_bytes() const noexcept;
 
   /// Reads what has come, up to a few MiB, and appends the messages that are complete now.
   void read(std::vector<Frames>& messages);

@@ -48,8 +48,10 @@ runtime::Outcome handle(State& state, const Call& call, wire::ClearMeta message)
     state.listing_changed(partition->id());
     state.indexes.release(std::move(cleared), call.now);
   }
-  return reply(state, call,
-               wire::ClearMetaResponse{fmt::format("the samples are cleared at {}", state.id)});
+  return with_samples(
+      reply(state, call,
+            wire::ClearMetaResponse{fmt::format("the samples are cleared at {}", state.id)}),
+      message.global_indexes.size());
 }
 
 runtime::Outcome handle(State& state, const Call& call, wire::ClearPartition message) {

@@ -59,6 +59,12 @@ runtime::Reply reply(const State& state, const Call& call, const Message& messag
   return runtime::make_reply(state.id, call.request, message);
 }
 
+/// The same, of a request that was about so many samples.
+inline runtime::Reply with_samples(runtime::Reply reply, size_t samples) {
+  reply.samples = samples;
+  return reply;
+}
+
 template <class... Args>
 [[noreturn]] void fail(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
   throw Error(code, fmt::format(format, std::forward<Args>(args)...));
