@@ -14,7 +14,8 @@ struct StopSettings {
 void add_stop_options(CLI::App& command, StopSettings& settings);
 
 /// Blocks SIGTERM and SIGINT for this thread and all that it starts, so that wait_for_stop() gets
-/// them. Call before the first thread. Ignores SIGPIPE and SIGXFSZ. Throws Error(kInvalidArgument) where
+/// them. Call before the first thread. Ignores SIGPIPE and SIGXFSZ. Throws Error(kInvalidArgument)
+/// where
 /// --until-eof names no descriptor.
 void block_stop_signals(const StopSettings& settings);
 
