@@ -17,6 +17,26 @@ find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
 add_library(tq_xxhash INTERFACE)
 target_include_directories(tq_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE})
 
+# Metrics over HTTP: prometheus-cpp writes Prometheus' text, civetweb serves it. Debian's package of the first brings
+# the second; its CMake files want curl and more that is not used here.
+find_path(PROMETHEUS_INCLUDE prometheus/text_serializer.h REQUIRED)
+find_library(PROMETHEUS_LIBRARY prometheus-cpp-core REQUIRED)
+add_library(tq_prometheus INTERFACE)
+target_include_directories(tq_prometheus SYSTEM INTERFACE ${PROMETHEUS_INCLUDE})
+target_link_libraries(tq_prometheus INTERFACE ${PROMETHEUS_LIBRARY})
+find_path(CIVETWEB_INCLUDE civetweb.h REQUIRED)
+find_library(CIVETWEB_LIBRARY civetweb REQUIRED)
+add_library(tq_civetweb INTERFACE)
+target_include_directories(tq_civetweb SYSTEM INTERFACE ${CIVETWEB_INCLUDE})
+target_link_libraries(tq_civetweb INTERFACE ${CIVETWEB_LIBRARY})
+
+# The configuration file, upstream's YAML.
+find_path(YAML_CPP_INCLUDE yaml-cpp/yaml.h REQUIRED)
+find_library(YAML_CPP_LIBRARY yaml-cpp REQUIRED)
+add_library(tq_yaml INTERFACE)
+target_include_directories(tq_yaml SYSTEM INTERFACE ${YAML_CPP_INCLUDE})
+target_link_libraries(tq_yaml INTERFACE ${YAML_CPP_LIBRARY})
+
 # libzmq is no part of what is built: it is the peer of tests and the measure of benchmarks.
 if(TQ_BUILD_TESTS OR TQ_BUILD_BENCH)
   find_package(PkgConfig REQUIRED)

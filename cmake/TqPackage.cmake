@@ -38,4 +38,16 @@ if(TQ_TORCH_DIR)
 endif()
 install(DIRECTORY include/transfer_queue DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN *.h PATTERN *.def ${no_torch_header})
+# For who builds without CMake: pkg-config transfer_queue. The file finds its prefix from where it lies.
+file(RELATIVE_PATH TQ_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" TQ_PC_UP "${TQ_PC_UP}")
+configure_file(cmake/transfer_queue.pc.in ${build_folder}/transfer_queue.pc @ONLY)
+install(FILES ${build_folder}/transfer_queue.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+set(shell_files ${CMAKE_BINARY_DIR}/share)
+install(FILES ${shell_files}/tq.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+        RENAME tq)
+install(FILES ${shell_files}/_tq DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES ${shell_files}/tq.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(TARGETS tq RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+include(TqDeb)

@@ -68,6 +68,9 @@ struct SampleRequest {
 struct Sample {
   std::vector<int64_t> sampled;   ///< what the client gets, in this order; may be empty
   std::vector<int64_t> consumed;  ///< what the task gets never again; often the same
+  /// The sampler gives the same batch again to whoever asks alike, so a client that is gone before
+  /// the batch reaches it need not give it back for others.
+  bool is_kept = false;
 };
 
 /// Chooses which of the ready samples a fetch gets (Python: BaseSampler): the policy of a
@@ -100,6 +103,11 @@ class Sampler {
 
   /// The partition is gone: forgets what was kept for it.
   virtual void clear_cache(const std::string& /*partition_id*/) {}
+
+  /// These samples of the partition, ascending, are cleared; their indexes will be others' one day.
+  /// A batch that was kept with one of them must not be given again.
+  virtual void samples_cleared(const std::string& /*partition_id*/,
+                               const std::vector<int64_t>& /*global_indexes*/) {}
 
   /// What a checkpoint is to have of this sampler: its kept batches as a Value of the user's own
   /// form, nil where nothing is kept.

@@ -3,6 +3,9 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
+
+#include "cli/settings_file.h"
 
 namespace tq::cli {
 
@@ -16,5 +19,11 @@ Run add_storage(CLI::App& program);
 Run add_kv(CLI::App& program);
 Run add_selftest(CLI::App& program);
 Run add_bench(CLI::App& program);
+Run add_limits(CLI::App& program);
+Run add_status(CLI::App& program);
+Run add_doctor(CLI::App& program);
+Run add_config(CLI::App& program, std::shared_ptr<const Start> start);
+/// Last: it describes the commands that are there.
+Run add_completion(CLI::App& program);
 
 }  // namespace tq::cli

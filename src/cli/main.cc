@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include "cli/exit_code.h"
 #include "cli/file_limit.h"
 #include "cli/logging.h"
+#include "cli/settings_file.h"
 #include "cli/warm_memory.h"
 #include "transfer_queue/error.h"
 
@@ -30,7 +32,10 @@ int exit_code_of(const Error& error) {
 // Where a wrong value came from an environment variable, the error must say so: nobody typed it.
 std::string variable_behind(const CLI::App& program, const std::string& message) {
   std::vector<const CLI::App*> commands = {&program};
-  for (const CLI::App* command : program.get_subcommands()) commands.push_back(command);
+  for (size_t i = 0; i < commands.size(); ++i) {
+    const auto below = commands[i]->get_subcommands([](const CLI::App*) { return true; });
+    commands.insert(commands.end(), below.begin(), below.end());
+  }
   for (const CLI::App* command : commands) {
     for (const CLI::Option* option : command->get_options()) {
       const std::string variable = option->get_envname();
@@ -61,8 +66,18 @@ int run(int argc, char** argv) {
       ->capture_default_str()
       ->check(log_level_problem)
       ->envname("TQ_LOGGING_LEVEL");
+  std::string config;
+  program
+      .add_option(
+          "--config", config,
+          "Configuration file: upstream's YAML, with a section 'tq' for any flag; 'tq config "
+          "up' shows what comes of it")
+      ->type_name("FILE")
+      ->envname("TQ_CONFIG");
   program.fallthrough();
 
+  const auto start = std::make_shared<Start>();
+  start->arguments.assign(argv + 1, argv + argc);
   const std::pair<const char*, Run> commands[] = {
       {"up", add_up(program)},
       {"controller", add_controller(program)},
@@ -70,7 +85,16 @@ int run(int argc, char** argv) {
       {"kv", add_kv(program)},
       {"selftest", add_selftest(program)},
       {"bench", add_bench(program)},
+      {"limits", add_limits(program)},
+      {"status", add_status(program)},
+      {"doctor", add_doctor(program)},
+      {"config", add_config(program, start)},
+      {"completion", add_completion(program)},
   };
+  if (const auto file = settings_file_of(start->arguments)) {
+    start->file = SettingsFile::read(*file);
+    start->file->apply(program);
+  }
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -80,6 +104,9 @@ int run(int argc, char** argv) {
     return kUsage;
   }
   set_up_logging(log_level);
+  if (start->file) {
+    for (const std::string& warning : start->file->warnings()) spdlog::warn("{}", warning);
+  }
   raise_file_limit();
   for (const auto& [name, run_command] : commands) {
     if (program.got_subcommand(name)) return run_command();

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "cli/limit_options.h"
+#include "cli/python_sampler.h"
 #include "cli/sampler_option.h"
 #include "cli/warm_memory.h"
 #include "memory/block_cache.h"
@@ -53,6 +55,15 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
       .add_option("--advertise", s.advertise,
                   "The IP address that peers are told, where it is not the one bound")
       ->type_name("ADDR");
+  command
+      .add_option("--allow", s.allow,
+                  "Serve peers from these networks only, for instance 10.1.0.0/16; as often as "
+                  "wanted. Who may connect anywhere can read and write all data: there is no "
+                  "password")
+      ->delimiter(',')
+      ->type_name("NETWORK")
+      ->envname("TQ_ALLOW");
+  add_limit_option(command, s.limits);
   command.add_option("--backlog", s.backlog, "Connections that may wait to be accepted, a socket")
       ->capture_default_str()
       ->check(CLI::Range(1, 65535))
@@ -102,6 +113,18 @@ void add_controller_options(CLI::App& command, NodeSettings& s) {
       ->check(sampler_problem)
       ->envname("TQ_SAMPLER");
   command
+      .add_option("--sampler-socket", s.sampler_socket,
+                  "Descriptor of a socket at whose other end a Python process runs samplers, for "
+                  "launchers: REGISTER_SAMPLER then knows the name PythonSampler")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("DESCRIPTOR");
+  command
+      .add_option("--sampler-timeout-ms", s.sampler_timeout_ms,
+                  "How long that process may take to choose a batch; others wait meanwhile")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 600000))
+      ->type_name("MS");
+  command
       .add_option("--pre-alloc", s.controller.pre_alloc_samples,
                   "Samples a new partition reserves before any is produced, so that consumers know "
                   "how many to expect")
@@ -143,9 +166,29 @@ void add_storage_options(CLI::App& command, NodeSettings& s) {
       ->type_name("BYTES");
 }
 
+void add_metrics_options(CLI::App& command, NodeSettings& s) {
+  command
+      .add_option(
+          "--metrics-port", s.metrics_port,
+          "Serve /metrics for Prometheus, /healthz and /readyz over HTTP at this port, at "
+          "the address of --bind; 0: a free one, named in the line 'ready'. Off unless given")
+      ->check(CLI::Range(0, 65535))
+      ->type_name("PORT")
+      ->envname("TQ_METRICS_PORT");
+  command
+      .add_option("--metrics-timeout", s.metrics_timeout_s,
+                  "Seconds that all storage units together may take to answer a scrape")
+      ->capture_default_str()
+      ->check(seconds())
+      ->type_name("SECONDS")
+      ->envname("TQ_METRICS_STORAGE_TIMEOUT");
+}
+
 runtime::NodeOptions to_node_options(const NodeSettings& s) {
   runtime::NodeOptions options = nodes::listen_at(s.bind, s.advertise, "--bind", "--advertise");
   options.backlog = s.backlog;
+  options.allowed = runtime::AllowedPeers::parse(s.allow);
+  options.limits = s.limits;
   options.heavy = s.heavy;
   options.when_idle = release_kept_memory;
   memory::set_kept_bytes(s.keep_memory_bytes);
@@ -156,7 +199,12 @@ std::unique_ptr<runtime::Node> start_controller(const NodeSettings& s,
                                                 const runtime::NodeOptions& options) {
   controller::ControllerConfig config = s.controller;
   config.checkpoint_root = checkpoint_root(s.checkpoint_root);
-  return nodes::start_controller(config, options, make_sampler(s.sampler));
+  SamplerRegistry registry = SamplerRegistry::built_in();
+  if (s.sampler_socket) {
+    const std::chrono::milliseconds patience(s.sampler_timeout_ms);
+    add_python_sampler(registry, std::make_shared<SamplerProcess>(*s.sampler_socket, patience));
+  }
+  return nodes::start_controller(config, options, make_sampler(s.sampler), std::move(registry));
 }
 
 std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,
@@ -164,6 +212,25 @@ std::unique_ptr<runtime::Node> start_storage(const NodeSettings& s,
   storage::StorageConfig config = s.storage;
   config.checkpoint_root = checkpoint_root(s.checkpoint_root);
   return nodes::start_storage(config, options);
+}
+
+std::unique_ptr<metrics::Exporter> start_exporter(const NodeSettings& s,
+                                                  const runtime::NodeOptions& options,
+                                                  std::vector<ServerInfo> nodes,
+                                                  const std::filesystem::path& units_dir) {
+  if (!s.metrics_port) return nullptr;
+  metrics::ExporterOptions exporter;
+  exporter.host = options.bind.host;
+  exporter.port = *s.metrics_port;
+  exporter.nodes = std::move(nodes);
+  exporter.units_dir = units_dir;
+  exporter.timeout = std::chrono::milliseconds(static_cast<int64_t>(s.metrics_timeout_s * 1000));
+  return std::make_unique<metrics::Exporter>(std::move(exporter));
+}
+
+std::string metrics_note(const metrics::Exporter* exporter) {
+  return exporter != nullptr ? fmt::format("; metrics at {}/metrics", exporter->url())
+                             : std::string();
 }
 
 }  // namespace tq::cli

@@ -16,7 +16,8 @@ namespace tq::cli {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr size_t kAlignment = 64;  // of the data, as numpy writes it
+constexpr size_t kAlignment = 64;           // of the data, as numpy writes it
+constexpr size_t kHeaderBytesMax = 10'000;  // numpy.load reads no longer one unless told to
 
 constexpr std::pair<std::string_view, DType> kTypes[] = {
     {"|u1", DType::uint8},       {"|i1", DType::int8},    {"<i2", DType::int16},
@@ -85,6 +86,10 @@ std::pair<size_t, size_t> header_place(const std::filesystem::path& file, std::s
   }
   const size_t start = kLengthAt + static_cast<size_t>(length_bytes);
   if (length > bytes.size() - start) refuse(file, "ends within its header");
+  // Nor could std::regex, which takes a frame of the stack a character.
+  if (length > kHeaderBytesMax) {
+    refuse(file, fmt::format("has a header of {} bytes; the limit is {}", length, kHeaderBytesMax));
+  }
   return {start, length};
 }
 

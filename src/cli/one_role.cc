@@ -14,24 +14,29 @@ namespace {
 
 struct RoleSettings {
   NodeSettings node;
+  StopSettings stop;
   std::filesystem::path info_file;
 };
 
 using Start = std::unique_ptr<runtime::Node> (*)(const NodeSettings&, const runtime::NodeOptions&);
 
 int run_role(const RoleSettings& settings, Start start) {
-  block_stop_signals();
+  block_stop_signals(settings.stop);
   const runtime::NodeOptions options = to_node_options(settings.node);
-  const auto folder = settings.info_file.parent_path();
-  prepare_info_dir(folder.empty() ? "." : folder);
+  const auto folder = settings.info_file.parent_path().empty() ? std::filesystem::path(".")
+                                                               : settings.info_file.parent_path();
+  prepare_info_dir(folder);
   const auto node = start(settings.node, options);
+  const auto exporter = start_exporter(settings.node, options, {node->info()}, folder);
   InfoFiles files;
   files.write(settings.info_file, node->info());
-  fmt::print("ready: {} at {}; address in {}\n", node->info().id,
+  fmt::print("ready: {} at {}; address in {}{}\n", node->info().id,
              tcp_endpoint(node->info().ip, node->info().ports.front().second),
-             settings.info_file.string());
+             settings.info_file.string(), metrics_note(exporter.get()));
+  if (exporter) exporter->set_ready(true);
   std::fflush(stdout);
-  wait_for_stop();
+  wait_for_stop(settings.stop);
+  if (exporter) exporter->set_ready(false);
   return kOk;
 }
 
@@ -43,7 +48,9 @@ CLI::App* add_role(CLI::App& program, RoleSettings& settings, const char* name,
                    "File that receives the node's address as JSON")
       ->required()
       ->type_name("FILE");
+  add_stop_options(*command, settings.stop);
   add_socket_options(*command, settings.node);
+  add_metrics_options(*command, settings.node);
   return command;
 }
 

@@ -15,21 +15,38 @@ namespace {
 
 struct UpSettings {
   NodeSettings nodes;
+  StopSettings stop;
   std::filesystem::path info_dir;
   int units = 2;
+  bool no_controller = false;
 };
 
+std::string ready_line(const UpSettings& settings, const runtime::Node* controller) {
+  const std::string units =
+      fmt::format("{} storage unit{}", settings.units, settings.units == 1 ? "" : "s");
+  if (controller == nullptr) return units;
+  return fmt::format("{} at {}, {}", controller->info().id,
+                     controller->info().endpoint("request_handle_socket"), units);
+}
+
 int run_up(const UpSettings& settings) {
-  block_stop_signals();
+  block_stop_signals(settings.stop);
   runtime::NodeOptions options = to_node_options(settings.nodes);
   prepare_info_dir(settings.info_dir);
-  const auto controller = start_controller(settings.nodes, options);
-  options = nodes::after(std::move(options), *controller);
+  std::unique_ptr<runtime::Node> controller;
+  if (!settings.no_controller) {
+    controller = start_controller(settings.nodes, options);
+    options = nodes::after(std::move(options), *controller);
+  }
   std::vector<std::unique_ptr<runtime::Node>> units;
   for (int i = 0; i < settings.units; ++i) {
     units.push_back(start_storage(settings.nodes, options));
     options = nodes::after(std::move(options), *units.back());
   }
+  std::vector<ServerInfo> infos;
+  if (controller != nullptr) infos.push_back(controller->info());
+  for (const auto& unit : units) infos.push_back(unit->info());
+  const auto exporter = start_exporter(settings.nodes, options, infos, settings.info_dir);
   // The controller's address comes last: where it stands, all units can be found. So one that a
   // killed run left goes first.
   InfoFiles files;
@@ -38,14 +55,15 @@ int run_up(const UpSettings& settings) {
   for (int i = 0; i < settings.units; ++i) {
     files.write(settings.info_dir / fmt::format("storage-{}.json", i), units[i]->info());
   }
-  files.write(settings.info_dir / "controller.json", controller->info());
-  fmt::print("ready: {} at {}, {} storage unit{}; addresses in {}\n", controller->info().id,
-             controller->info().endpoint("request_handle_socket"), settings.units,
-             settings.units == 1 ? "" : "s", settings.info_dir.string());
+  if (controller != nullptr) files.write(settings.info_dir / "controller.json", controller->info());
+  fmt::print("ready: {}; addresses in {}{}\n", ready_line(settings, controller.get()),
+             settings.info_dir.string(), metrics_note(exporter.get()));
+  if (exporter) exporter->set_ready(true);
   std::fflush(stdout);
-  wait_for_stop();
+  wait_for_stop(settings.stop);
+  if (exporter) exporter->set_ready(false);
   // All at once: a node waits half a second for a peer that does not read.
-  controller->stop();
+  if (controller != nullptr) controller->stop();
   for (const auto& unit : units) unit->stop();
   return kOk;
 }
@@ -67,9 +85,13 @@ Run add_up(CLI::App& program) {
   command->add_option("--units", settings->units, "Storage units")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
+  command->add_flag("--no-controller", settings->no_controller,
+                    "Storage units only, for a controller that runs elsewhere");
+  add_stop_options(*command, settings->stop);
   add_socket_options(*command, settings->nodes);
   add_controller_options(*command, settings->nodes);
   add_storage_options(*command, settings->nodes);
+  add_metrics_options(*command, settings->nodes);
   command->footer("Example: tq up --units 2 --info-dir /run/tq --capacity-bytes 8GiB");
   return [settings] { return run_up(*settings); };
 }

@@ -64,9 +64,12 @@ class ControllerClient {
 
   /// To be called first: joins, and learns whether the controller is one of ours.
   void handshake(manager::Deadline deadline);
+  /// Whether it is a C++ node; known after the handshake.
   bool is_ours() const noexcept { return is_ours_; }
   /// Throws Error(kUnsupported) where the controller takes no sampler by request.
   void require_samplers(const std::string& wanted) const;
+  /// Of a Python controller, "0.1.11".
+  std::string ask_python_version(manager::Deadline deadline);
   /// Where it takes NOTIFY_DATA_UPDATE: Python's up to 0.1.7 have a socket for it alone.
   const char* notify_socket() const;
   /// Whether it serves MARK_CLEARING: ours, and Python's from 0.1.10 on. The request thread of
@@ -77,7 +80,6 @@ class ControllerClient {
   wire::Envelope exchange(manager::Outgoing request, manager::Deadline deadline);
   void check_type(const wire::Envelope& reply, std::string_view request_type,
                   std::string_view wanted, const char* socket_name) const;
-  std::string ask_python_version(manager::Deadline deadline);
 
   const ServerInfo& controller_;
   manager::ConnectionPool& pool_;

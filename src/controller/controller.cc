@@ -8,6 +8,7 @@
 
 #include "controller/error_reply.h"
 #include "controller/handlers/handlers.h"
+#include "controller/metrics.h"
 #include "wire/unpack.h"
 
 namespace tq::controller {
@@ -63,6 +64,10 @@ Controller::Controller(ControllerConfig config, std::unique_ptr<Sampler> sampler
 
 runtime::Outcome Controller::handle(runtime::Request& request, runtime::TimePoint now) {
   const wire::Envelope& envelope = request.envelope;
+  // Python's controllers know no such request; who sends it with our extension is one of us.
+  if (envelope.request_type == wire::GetMetrics::kType && wire::extension_of(envelope.body)) {
+    return tell_metrics(envelope);
+  }
   const auto handler = handlers().find(envelope.request_type);
   if (handler == handlers().end()) return unknown_type_reply(state_.id, envelope);
   const std::optional<std::string> partition_id = partition_of(envelope.body);
@@ -74,6 +79,23 @@ runtime::Outcome Controller::handle(runtime::Request& request, runtime::TimePoin
     return error_reply(state_.id, envelope, partition_id,
                        Error(ErrorCode::kInternal, error.what()));
   }
+}
+
+std::string_view Controller::operation_of(std::string_view request_type) const {
+  if (request_type == wire::GetMetrics::kType) return wire::GetMetrics::kType;
+  const auto handler = handlers().find(request_type);
+  return handler != handlers().end() ? handler->first : kOtherOperation;
+}
+
+runtime::Reply Controller::tell_metrics(const wire::Envelope& request) const {
+  wire::MetricsResponse metrics;
+  metrics.storage_unit_id = state_.id;
+  metrics.process_rss_bytes = runtime::process_rss_bytes();
+  std::optional<wire::Extension> extension = wire::reply_extension(state_.id, request);
+  extension->more.emplace_back("metrics", metrics_map(gauges(state_)));
+  return {wire::pack_message({wire::MetricsResponse::kType, state_.id, request.sender_id},
+                             [&](wire::Encoder& e) { wire::pack_body(e, metrics, extension); }),
+          {}};
 }
 
 runtime::Reply Controller::undecodable(const Error& error) {

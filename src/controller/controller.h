@@ -26,10 +26,13 @@ class Controller : public runtime::Actor {
   const std::string& id() const override { return state_.id; }
   runtime::Outcome handle(runtime::Request& request, runtime::TimePoint now) override;
   runtime::Reply undecodable(const Error& error) override;
+  std::string_view operation_of(std::string_view request_type) const override;
   /// Partitions in which a waiting fetch may find more than before.
   std::vector<std::string> take_changed_topics() override { return state_.take_changed(); }
 
  private:
+  runtime::Reply tell_metrics(const wire::Envelope& request) const;
+
   State state_;
 };
 

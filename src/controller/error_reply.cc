@@ -12,10 +12,10 @@ std::optional<std::string> partition_of(const wire::Value& body) {
   return text != nullptr ? std::optional(*text) : std::nullopt;
 }
 
-runtime::Reply error_reply(const std::string& controller_id, const wire::Envelope& request,
-                           const std::optional<std::string>& partition_id, const Error& error) {
-  const std::string text = fmt::format("{} failed: {}: {}", request.request_type,
-                                       python_name(error.code()), error.what());
+namespace {
+
+runtime::Reply reply_of(const std::string& controller_id, const wire::Envelope& request,
+                        const std::optional<std::string>& partition_id, const std::string& text) {
   if (request.request_type == wire::NotifyDataUpdate::kType) {
     return runtime::make_reply(controller_id, request,
                                wire::NotifyDataUpdateAck{controller_id, partition_id, false, text});
@@ -27,11 +27,24 @@ runtime::Reply error_reply(const std::string& controller_id, const wire::Envelop
   return runtime::make_reply(controller_id, request, wire::RequestError{false, text});
 }
 
+}  // namespace
+
+runtime::Reply error_reply(const std::string& controller_id, const wire::Envelope& request,
+                           const std::optional<std::string>& partition_id, const Error& error) {
+  const std::string text = fmt::format("{} failed: {}: {}", request.request_type,
+                                       python_name(error.code()), error.what());
+  runtime::Reply reply = reply_of(controller_id, request, partition_id, text);
+  reply.refusal = error.code();
+  return reply;
+}
+
 runtime::Reply unknown_type_reply(const std::string& controller_id, const wire::Envelope& request) {
-  return runtime::make_reply(
+  runtime::Reply reply = runtime::make_reply(
       controller_id, request,
       wire::RequestError{false, fmt::format("a controller does not serve requests of type '{}'",
                                             request.request_type)});
+  reply.refusal = ErrorCode::kUnsupported;
+  return reply;
 }
 
 runtime::Reply undecodable_reply(const std::string& controller_id, const Error& error) {

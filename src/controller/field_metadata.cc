@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "controller/detach.h"
 #include "transfer_queue/error.h"
 #include "wire/encode.h"
@@ -24,6 +26,12 @@ void check_shape(std::string_view field, std::string_view part, const wire::Shap
     fail(ErrorCode::kLimit, field, part,
          fmt::format("has {} dimensions; the limit is {}", shape.size(), limits.dimensions_max));
   }
+}
+
+double value_count(const wire::Shape& shape) {
+  double count = 1;
+  for (int64_t size : shape) count *= static_cast<double>(size);
+  return count;
 }
 
 // Equal as Python would have it: what is the same on the wire.
@@ -145,6 +153,27 @@ void FieldMetadata::remove_samples(const IndexSet& rows) {
     shape_is_tuple_ = true;
     sample_shapes_.clear();
   }
+}
+
+std::optional<uint64_t> FieldMetadata::tensor_bytes() const {
+  const auto* object = dtype_.get_if<wire::PyObject>();
+  if (is_non_tensor_ || object == nullptr || object->module != "torch") return std::nullopt;
+  const auto dtype = wire::dtype_from_name(object->name);
+  if (!dtype) return std::nullopt;
+  double values = 0;
+  if (is_nested_) {
+    sample_shapes_.for_each_shape([&](const wire::Shape& shape, size_t rows) {
+      values += value_count(shape) * static_cast<double>(rows);
+    });
+  } else if (shape_) {
+    values = value_count(*shape_) * static_cast<double>(rows_.size());
+  } else {
+    return std::nullopt;
+  }
+  // What a peer claims may be past any number: a metric is a float in any case.
+  constexpr double kMax = 9e18;
+  return static_cast<uint64_t>(
+      std::min(values * static_cast<double>(wire::dtype_size(*dtype)), kMax));
 }
 
 wire::FieldSchema FieldMetadata::to_batch_schema(std::span<const int64_t> batch) const {

@@ -41,6 +41,10 @@ class FieldMetadata {
   wire::Value to_value() const;
   static FieldMetadata from_value(wire::Value& map, const wire::Limits& limits);
 
+  /// Payload of the samples that have the field, by dtype and shape; nothing where it is no tensor
+  /// or the dtype is none of torch's.
+  std::optional<uint64_t> tensor_bytes() const;
+
   /// The field as a BatchMeta of these samples shows it.
   wire::FieldSchema to_batch_schema(std::span<const int64_t> batch) const;
 

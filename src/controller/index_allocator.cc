@@ -32,6 +32,12 @@ void IndexAllocator::ensure_available(size_t count) const {
   }
 }
 
+size_t IndexAllocator::freed_count() const noexcept {
+  size_t count = free_.size();
+  for (const Resting& resting : resting_) count += resting.indexes.size();
+  return count;
+}
+
 void IndexAllocator::release(IndexSet indexes, runtime::TimePoint now) {
   if (indexes.empty()) return;
   if (rest_.count() == 0) {

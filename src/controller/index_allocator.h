@@ -29,6 +29,9 @@ class IndexAllocator {
   /// Throws what allocate(count) might throw, so that a caller of several allocations can check
   /// before the first.
   void ensure_available(size_t count) const;
+  /// Indexes that are handed out, and that were taken back and not handed out again.
+  size_t allocated_count() const noexcept { return static_cast<size_t>(next_) - freed_count(); }
+  size_t freed_count() const noexcept;
   /// Takes back indexes that were handed out and not taken back since.
   void release(IndexSet indexes, runtime::TimePoint now);
 

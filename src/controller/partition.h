@@ -79,6 +79,8 @@ class Partition {
   Consumption& task(const std::string& name) { return tasks_[name]; }
   /// The task, or nullptr.
   Consumption* find_task(const std::string& name);
+  /// By name, in no order.
+  const std::unordered_map<std::string, Consumption>& tasks() const noexcept { return tasks_; }
   /// Of one task, or of all.
   void reset_consumption(const std::optional<std::string>& task);
   /// Samples with all these fields that the task has not consumed. An unknown field: none; no

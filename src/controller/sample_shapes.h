@@ -23,6 +23,11 @@ class SampleShapes {
   /// The shape, or nullptr where none is known. Valid until the next change.
   const wire::Shape* find(int64_t index) const;
   bool empty() const noexcept { return ids_.empty(); }
+  /// Calls visit(const Shape&, rows) for each shape.
+  template <class Visit>
+  void for_each_shape(Visit&& visit) const {
+    for (const auto& [shape, number] : known_) visit(shape, uses_[number].rows);
+  }
   /// The shape that all known rows share, or nullptr.
   const wire::Shape* only_one() const;
 

@@ -19,12 +19,11 @@ std::string name_of(const Value& value) {
               fmt::format("body.x_tq.sampler must be a str, got {}", value.kind_name()));
 }
 
-Map arguments_of(const Value* value) {
+Map arguments_of(std::string_view place, const Value* value) {
   if (value == nullptr || value->is_nil()) return {};
   if (const auto* arguments = value->get_if<Map>()) return *arguments;
-  throw Error(
-      ErrorCode::kWrongType,
-      fmt::format("body.x_tq.sampler_arguments must be a dict, got {}", value->kind_name()));
+  throw Error(ErrorCode::kWrongType,
+              fmt::format("{} must be a dict, got {}", place, value->kind_name()));
 }
 
 }  // namespace
@@ -38,7 +37,8 @@ Sampler& Samplers::choose(const Value& body) {
   const Value* extension = body.find(wire::Extension::kKey);
   const Value* name = extension != nullptr ? extension->find("sampler") : nullptr;
   if (name == nullptr || name->is_nil()) return *own_;
-  return *obtain(chosen_, name_of(*name), arguments_of(extension->find("sampler_arguments")))
+  return *obtain(chosen_, name_of(*name),
+                 arguments_of("body.x_tq.sampler_arguments", extension->find("sampler_arguments")))
               .sampler;
 }
 
@@ -55,6 +55,15 @@ Samplers::Chosen& Samplers::obtain(ByKey& chosen, const std::string& name,
                             name, chosen_max_));
   }
   return chosen.emplace(std::move(key), Chosen{name, arguments, std::move(made)}).first->second;
+}
+
+void Samplers::register_own(std::string_view name, const Value& arguments) {
+  const Map checked = arguments_of("body.arguments", &arguments);
+  try {
+    own_ = registry_.make(name, checked);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("body.sampler with body.arguments: {}", error.what()));
+  }
 }
 
 void Samplers::clear_cache(const std::string& partition_id) {
@@ -88,11 +97,21 @@ void Samplers::load(const wire::Array& values) {
       own_state = *state;
       continue;
     }
-    Chosen& chosen = obtain(loaded, name_of(*name), arguments_of(value.find("arguments")));
+    Chosen& chosen =
+        obtain(loaded, name_of(*name),
+               arguments_of("a sampler's arguments in the checkpoint", value.find("arguments")));
     chosen.sampler->load_checkpoint(*state);
   }
   own_->load_checkpoint(own_state);
   chosen_ = std::move(loaded);
+}
+
+void Samplers::samples_cleared(const std::string& partition_id,
+                               const std::vector<int64_t>& indexes) {
+  own_->samples_cleared(partition_id, indexes);
+  for (const auto& [key, chosen] : chosen_) {
+    chosen.sampler->samples_cleared(partition_id, indexes);
+  }
 }
 
 }  // namespace tq::controller

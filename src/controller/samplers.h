@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "transfer_queue/sampler.h"
 #include "wire/value.h"
@@ -20,7 +22,12 @@ class Samplers {
   /// "sampler_arguments", else the controller's own. The same name and arguments give the same
   /// sampler, with the batches that it keeps. Throws Error for what is none.
   Sampler& choose(const Value& body);
+  /// Puts another sampler in place of the controller's own, which is forgotten with the batches
+  /// that it kept. `arguments` is nil or a Map. Throws Error for what is none; then nothing
+  /// changes.
+  void register_own(std::string_view name, const Value& arguments);
   void clear_cache(const std::string& partition_id);
+  void samples_cleared(const std::string& partition_id, const std::vector<int64_t>& indexes);
 
   /// For checkpoints: what each sampler keeps, {"name": str, "arguments": Map, "state": any}; the
   /// controller's own has the name nil. load() throws Error, with nothing changed, when one of them
@@ -39,7 +46,7 @@ class Samplers {
   Chosen& obtain(ByKey& chosen, const std::string& name, const Map& arguments) const;
 
   const SamplerRegistry registry_;
-  const std::unique_ptr<Sampler> own_;
+  std::unique_ptr<Sampler> own_;
   const size_t chosen_max_;
   ByKey chosen_;
 };

@@ -78,6 +78,7 @@ wire::Indexes State::register_samples(const std::string& partition_id, size_t co
   const wire::Indexes fresh = indexes.allocate(count - samples.size(), now);
   partition.activate(fresh);
   samples.insert(samples.end(), fresh.begin(), fresh.end());
+  if (count > 0) changed(partition_id);  // a fetch without fields takes them as they are
   return samples;
 }
 

@@ -3,10 +3,14 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "runtime/process_memory.h"
+#include "runtime/request_counters.h"
 #include "transfer_queue/error.h"
 #include "wire/decode.h"
 #include "wire/pack.h"
@@ -26,6 +30,9 @@ struct Request {
 struct Reply {
   wire::OutMessage frames;
   std::function<void()> undo;
+  // For the counters: why the request was refused, and how many samples it was about.
+  std::optional<ErrorCode> refusal = std::nullopt;
+  size_t samples = 0;
 };
 
 /// The request cannot be answered yet. The loop keeps it and offers it to the actor again, in order
@@ -43,6 +50,21 @@ struct Job {
 };
 
 using Outcome = std::variant<Reply, Wait, Job>;
+
+/// One number of a node at this moment, under its name in docs/metrics.md.
+struct Gauge {
+  std::string_view name;
+  std::vector<std::pair<std::string_view, std::string>> labels;
+  double value;
+};
+
+/// What the loop around an actor holds at this moment.
+struct LoopState {
+  size_t waiting_requests = 0;  // unanswered until data comes
+  size_t connections = 0;
+  size_t unsent_bytes = 0;  // of replies that peers have not taken yet
+  double uptime_s = 0;
+};
 
 /// One node's state machine: decoded requests in, outcomes out. It has no socket, no clock and no
 /// thread; the loop owns those and calls all members from one thread. Nothing thrown.
@@ -65,6 +87,27 @@ class Actor {
   }
   /// Topics (see Wait) that changed since the last call.
   virtual std::vector<std::string> take_changed_topics() { return {}; }
+
+  /// The name under which requests of this type are counted, a literal; kOtherOperation for types
+  /// that the actor does not serve.
+  virtual std::string_view operation_of(std::string_view request_type) const {
+    (void)request_type;
+    return kOtherOperation;
+  }
+  static constexpr std::string_view kOtherOperation = "OTHER";
+  RequestCounters& counters() noexcept { return counters_; }
+  const RequestCounters& counters() const noexcept { return counters_; }
+  /// The loop says how it can be asked for its state.
+  void set_loop_state(std::function<LoopState()> ask) { loop_state_ = std::move(ask); }
+
+ protected:
+  /// What a node tells of itself beyond upstream's body of METRICS_RESPONSE: counters, the loop's
+  /// state and these gauges.
+  Map metrics_map(const std::vector<Gauge>& gauges) const;
+
+ private:
+  RequestCounters counters_;
+  std::function<LoopState()> loop_state_;
 };
 
 /// Encodes a typed reply from `sender_id` to the request's sender; echoes our extension key when

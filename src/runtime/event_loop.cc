@@ -28,13 +28,20 @@ constexpr size_t kSentenceBytesMax = 2000;
 
 EventLoop::EventLoop(Actor& actor, const wire::Limits& limits, const HeavyRequest& heavy,
                      std::function<void()> when_idle)
-    : actor_(actor), limits_(limits), heavy_(heavy), when_idle_(std::move(when_idle)) {
+    : actor_(actor),
+      limits_(limits),
+      heavy_(heavy),
+      when_idle_(std::move(when_idle)),
+      started_(now()) {
+  actor_.set_loop_state([this] { return state(); });
   poller_.watch(wakeup_.descriptor(), [this] { wakeup_.drain(); });
 }
 
-const RouterSocket& EventLoop::listen(std::string name, const BindAddress& address, int backlog) {
+EventLoop::~EventLoop() { actor_.set_loop_state({}); }
+
+const RouterSocket& EventLoop::listen(std::string name, const SocketOptions& options) {
   sockets_.push_back(
-      std::make_unique<RouterSocket>(poller_, std::move(name), address, backlog, limits_));
+      std::make_unique<RouterSocket>(poller_, std::move(name), options, limits_, in_flight_));
   return *sockets_.back();
 }
 
@@ -67,6 +74,7 @@ void EventLoop::serve_one(RouterSocket& socket, Incoming incoming) {
   Pending pending{&socket, std::move(incoming.peer), {}, {}, {}};
   for (const wire::Slice& frame : incoming.frames) pending.bytes += frame.size;
   const TimePoint received = now();
+  pending.request.received_at = received;
   if (when_idle_) idle_at_ = received + kIdle;
   Result<wire::Envelope> decoded = wire::decode(incoming.frames, limits_);
   incoming.frames.clear();  // what a row does not keep is freed before the reply is made
@@ -74,7 +82,9 @@ void EventLoop::serve_one(RouterSocket& socket, Incoming incoming) {
     spdlog::warn("{}: cannot decode a message from '{}' on {}: {}", actor_.id(),
                  printable(pending.peer.identity), socket.name(),
                  printable(decoded.error().what(), kSentenceBytesMax));
-    return send(pending, actor_.undecodable(decoded.error()));
+    Reply reply = actor_.undecodable(decoded.error());
+    reply.refusal = ErrorCode::kDecode;
+    return send(pending, std::move(reply));
   }
   pending.request = Request{std::move(*decoded), received};
   Outcome outcome = handle(pending.request);
@@ -87,17 +97,23 @@ void EventLoop::serve_one(RouterSocket& socket, Incoming incoming) {
   retry_waiting();
 }
 
+Reply EventLoop::refused(const Request& request, const Error& error) {
+  Reply reply = actor_.refused(request, error);
+  reply.refusal = error.code();
+  return reply;
+}
+
 // An actor does not throw; should it, the peer still gets a reply and the loop goes on.
 template <class Result, class F>
 Result EventLoop::guarded(const Request& request, F&& f) {
   try {
     return f();
   } catch (const Error& error) {
-    return actor_.refused(request, error);
+    return refused(request, error);
   } catch (const std::exception& error) {
     spdlog::error("{}: {} failed: {}", actor_.id(), printable(request.envelope.request_type),
                   printable(error.what(), kSentenceBytesMax));
-    return actor_.refused(request, Error(ErrorCode::kInternal, error.what()));
+    return refused(request, Error(ErrorCode::kInternal, error.what()));
   }
 }
 
@@ -130,20 +146,54 @@ void EventLoop::keep_waiting(Pending pending) {
                     fmt::format("{} requests wait for data already, the most that "
                                 "this node keeps waiting",
                                 waiting_.size()));
-  send(pending, actor_.refused(pending.request, error));
+  send(pending, refused(pending.request, error));
 }
 
 void EventLoop::send(Pending& pending, Reply reply) {
   if (reply.frames.empty()) {  // would leave the socket in the middle of a message
-    reply = actor_.refused(pending.request, Error(ErrorCode::kInternal, "the reply has no frames"));
+    reply = refused(pending.request, Error(ErrorCode::kInternal, "the reply has no frames"));
   }
-  pending.bytes += reply.frames.bytes();
+  OperationCounters& operation = count(pending, reply);
+  const size_t reply_bytes = reply.frames.bytes();
+  pending.bytes += reply_bytes;
   const SendResult result = pending.socket->send(pending.peer, std::move(reply.frames));
-  if (result == SendResult::kSent) return;
+  if (result == SendResult::kSent) {
+    operation.sent_bytes += reply_bytes;
+    return;
+  }
+  actor_.counters().refuse(result == SendResult::kPeerGone ? kReasonPeerGone : kReasonPeerFull);
   spdlog::info("{}: no reply to '{}' ({}): {}", actor_.id(), printable(pending.peer.identity),
                printable(pending.request.envelope.request_type),
                result == SendResult::kPeerGone ? "it is gone" : "it does not read its replies");
   if (reply.undo) reply.undo();
+}
+
+OperationCounters& EventLoop::count(const Pending& pending, const Reply& reply) {
+  RequestCounters& counters = actor_.counters();
+  OperationCounters& operation =
+      counters.of(actor_.operation_of(pending.request.envelope.request_type));
+  const std::chrono::duration<double> took = now() - pending.request.received_at;
+  ++operation.requests;
+  operation.received_bytes += pending.bytes;
+  operation.samples += reply.samples;
+  operation.add_duration(took.count());
+  if (took.count() >= heavy_.seconds) ++operation.slow;
+  if (reply.refusal) {
+    ++operation.errors;
+    counters.refuse(refusal_reason(*reply.refusal));
+  }
+  return operation;
+}
+
+LoopState EventLoop::state() const {
+  LoopState state;
+  state.waiting_requests = waiting_.size();
+  for (const auto& socket : sockets_) {
+    state.connections += socket->connections();
+    state.unsent_bytes += socket->unsent_bytes();
+  }
+  state.uptime_s = std::chrono::duration<double>(now() - started_).count();
+  return state;
 }
 
 void EventLoop::warn_if_heavy(const Pending& pending) const {
@@ -213,7 +263,7 @@ void EventLoop::expire_waiting() {
 // Controller requests have no time-out at the client: who waits here would wait for ever.
 void EventLoop::refuse_waiting() {
   const Error error(ErrorCode::kUnavailable, "the node is stopping");
-  for (Pending& pending : waiting_) send(pending, actor_.refused(pending.request, error));
+  for (Pending& pending : waiting_) send(pending, refused(pending.request, error));
   waiting_.clear();
 }
 

@@ -36,10 +36,14 @@ class EventLoop {
   EventLoop(Actor& actor, const wire::Limits& limits, const HeavyRequest& heavy,
             std::function<void()> when_idle = {});
 
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
   static constexpr std::chrono::seconds kIdle{5};
 
   /// Opens a socket to serve, before run(). Throws what RouterSocket's constructor throws.
-  const RouterSocket& listen(std::string name, const BindAddress& address, int backlog);
+  const RouterSocket& listen(std::string name, const SocketOptions& options);
 
   /// Serves until stop(), then closes the sockets. Blocks. Once only.
   void run();
@@ -63,11 +67,15 @@ class EventLoop {
   /// Calls f for a reply or an outcome; what it throws becomes the actor's error reply.
   template <class Result, class F>
   Result guarded(const Request& request, F&& f);
+  Reply refused(const Request& request, const Error& error);
   /// Sends a reply, starts a job, or returns false when the request must wait.
   bool settle(Pending& pending, Outcome outcome);
   void keep_waiting(Pending pending);
   void send(Pending& pending, Reply reply);
   void warn_if_heavy(const Pending& pending) const;
+  /// Counts a request that gets this reply.
+  OperationCounters& count(const Pending& pending, const Reply& reply);
+  LoopState state() const;
   void start_job(Pending pending, Job job);
   void finish_jobs();
   void retry_waiting();
@@ -78,12 +86,14 @@ class EventLoop {
 
   Actor& actor_;
   Poller poller_;
+  InFlight in_flight_;
   std::vector<std::unique_ptr<RouterSocket>> sockets_;
   wire::Limits limits_;
   HeavyRequest heavy_;
   std::function<void()> when_idle_;
   std::optional<TimePoint> idle_at_;  // unless requests come; nothing while it rests
-  std::list<Pending> waiting_;        // in order of arrival
+  const TimePoint started_;
+  std::list<Pending> waiting_;  // in order of arrival
   std::atomic<bool> stopping_{false};
   Wakeup wakeup_;
   std::mutex finished_mutex_;

@@ -22,7 +22,8 @@ Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
                   fmt::format("there is no port {} for {}; choose a smaller first port",
                               address.port, name));
     }
-    info_.ports.emplace_back(name, loop_->listen(name, address, options.backlog).port());
+    info_.ports.emplace_back(
+        name, loop_->listen(name, {address, options.backlog, options.allowed}).port());
     if (address.port != 0) ++address.port;
   }
   thread_ = std::thread([this] {

@@ -17,6 +17,7 @@ struct NodeOptions {
   BindAddress bind;
   std::string advertise;  // the IP address that peers are told; the bound one when empty
   int backlog = 4096;     // connections that may wait to be accepted: trainers connect all at once
+  AllowedPeers allowed;
   HeavyRequest heavy;
   std::function<void()> when_idle;  // see EventLoop
   wire::Limits limits;

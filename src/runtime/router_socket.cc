@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -47,18 +48,26 @@ zmtp::Listener listen_on(const std::string& name, const BindAddress& address, in
   }
 }
 
+size_t bytes_of(const Frames& frames) {
+  size_t bytes = 0;
+  for (const Slice& frame : frames) bytes += frame.size;
+  return bytes;
+}
+
 zmtp::Descriptor open_spare() {
   return zmtp::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
 }  // namespace
 
-RouterSocket::RouterSocket(Poller& poller, std::string name, const BindAddress& address,
-                           int backlog, const wire::Limits& limits)
+RouterSocket::RouterSocket(Poller& poller, std::string name, const SocketOptions& options,
+                           const wire::Limits& limits, InFlight& in_flight)
     : poller_(poller),
       name_(std::move(name)),
-      limits_{limits.frame_bytes_max, limits.frames_max},
-      listener_(listen_on(name_, address, backlog)),
+      limits_(limits),
+      allowed_(options.allowed),
+      in_flight_(in_flight),
+      listener_(listen_on(name_, options.address, options.backlog)),
       spare_(open_spare()) {
   listener_watch_ = poller_.watch(listener_.socket.number(), [this] { accept_waiting(); });
 }
@@ -71,9 +80,9 @@ RouterSocket::~RouterSocket() {
 
 void RouterSocket::accept_waiting() {
   for (int i = 0; i < kAcceptsInTurn; ++i) {
-    zmtp::Descriptor socket = zmtp::accept_from(listener_);
-    if (socket.is_open()) {
-      add(std::move(socket));
+    zmtp::Accepted accepted = zmtp::accept_from(listener_);
+    if (accepted.socket.is_open()) {
+      if (may_come_in(accepted)) add(std::move(accepted.socket));
     } else if (errno == EMFILE || errno == ENFILE) {
       return refuse_one();
     } else {
@@ -91,10 +100,25 @@ void RouterSocket::refuse_one() {
   spare_ = open_spare();
 }
 
+// Before a byte of it is read.
+bool RouterSocket::may_come_in(const zmtp::Accepted& accepted) {
+  if (!allowed_.contains(accepted.peer)) {
+    spdlog::warn("{}: a connection from {} was refused: --allow does not name it", name_,
+                 address_text(accepted.peer));
+    return false;
+  }
+  if (in_flight_.peers < limits_.peers_max) return true;
+  spdlog::warn("{}: a connection from {} was refused: {} are open, the limit (peers_max)", name_,
+               address_text(accepted.peer), in_flight_.peers);
+  return false;
+}
+
 void RouterSocket::add(zmtp::Descriptor socket) {
   const uint64_t connection = next_connection_++;
+  const zmtp::StreamLimits limits{limits_.frame_bytes_max, limits_.frames_max,
+                                  limits_.message_bytes_max};
   auto peer = std::make_unique<Peer>(
-      Peer{connection, zmtp::Stream(std::move(socket), zmtp::SocketType::kRouter, limits_)});
+      Peer{connection, zmtp::Stream(std::move(socket), zmtp::SocketType::kRouter, limits)});
   try {
     peer->watch =
         poller_.watch(peer->stream.descriptor(), [this, connection] { serve(connection); });
@@ -104,6 +128,7 @@ void RouterSocket::add(zmtp::Descriptor socket) {
   unknown_.emplace_back(Clock::now() + kHandshakeMax, connection);
   Peer& added = *peer;
   peers_.emplace(connection, std::move(peer));
+  ++in_flight_.peers;
   added.stream.write();
   settle(added);
 }
@@ -111,13 +136,43 @@ void RouterSocket::add(zmtp::Descriptor socket) {
 void RouterSocket::serve(uint64_t connection) {
   Peer& peer = *peers_.at(connection);
   if (peer.stream.wants_to_write()) peer.stream.write();
-  if (peer.waiting < kWaitingMax) peer.stream.read(arrived_);
+  // Where half of what may be under way waits for its turn, it comes first: the kernel holds up the
+  // senders meanwhile.
+  const bool is_full = inbox_bytes_ > limits_.in_flight_bytes_max / 2;
+  if (peer.waiting < kWaitingMax && !is_full) peer.stream.read(arrived_);
   if (!peer.is_known && peer.stream.is_ready()) welcome(peer);
   for (Frames& frames : arrived_) {
+    const size_t bytes = bytes_of(frames);
+    inbox_bytes_ += bytes;
+    in_flight_.bytes += bytes;
     inbox_.push_back({{connection, peer.stream.peer_identity()}, std::move(frames)});
   }
   peer.waiting += arrived_.size();
   arrived_.clear();
+  settle(peer);
+  if (in_flight_.bytes > limits_.in_flight_bytes_max) drop_heaviest();
+}
+
+void RouterSocket::account(Peer& peer, size_t bytes) {
+  in_flight_.bytes += bytes - peer.in_flight_bytes;
+  peer.in_flight_bytes = bytes;
+}
+
+// Of what is announced little has come yet, so there is time to choose: not who came last, but who
+// makes the node keep most.
+void RouterSocket::drop_heaviest() {
+  const auto heaviest =
+      std::max_element(peers_.begin(), peers_.end(), [](const auto& a, const auto& b) {
+        return a.second->in_flight_bytes < b.second->in_flight_bytes;
+      });
+  if (heaviest == peers_.end() || heaviest->second->in_flight_bytes == 0) return;
+  Peer& peer = *heaviest->second;
+  spdlog::warn(
+      "{}: the connection of '{}' was closed: {} bytes are on their way, the limit is {} "
+      "(in_flight_bytes_max), and {} of them are this peer's",
+      name_, wire::printable(peer.stream.peer_identity()), in_flight_.bytes,
+      limits_.in_flight_bytes_max, peer.in_flight_bytes);
+  peer.stream.close("too much is on its way");
   settle(peer);
 }
 
@@ -136,9 +191,12 @@ void RouterSocket::settle(Peer& peer) {
     poller_.forget(peer.watch, peer.stream.descriptor());
     const auto named = by_identity_.find(peer.stream.peer_identity());
     if (named != by_identity_.end() && named->second == peer.connection) by_identity_.erase(named);
+    account(peer, 0);
+    --in_flight_.peers;
     peers_.erase(peer.connection);
     return;
   }
+  account(peer, peer.stream.bytes_in_flight());
   if (peer.waits_to_write == peer.stream.wants_to_write()) return;
   peer.waits_to_write = peer.stream.wants_to_write();
   poller_.set_writable(peer.watch, peer.stream.descriptor(), peer.waits_to_write);
@@ -148,6 +206,9 @@ std::optional<Incoming> RouterSocket::receive() {
   if (inbox_.empty()) return std::nullopt;
   Incoming incoming = std::move(inbox_.front());
   inbox_.pop_front();
+  const size_t bytes = bytes_of(incoming.frames);
+  inbox_bytes_ -= bytes;
+  in_flight_.bytes -= bytes;
   const auto sender = peers_.find(incoming.peer.connection);
   if (sender != peers_.end()) --sender->second->waiting;
   return incoming;
@@ -164,13 +225,24 @@ SendResult RouterSocket::send(const PeerName& name, OutMessage message) {
   Peer* peer = find(name);
   if (peer == nullptr) return SendResult::kPeerGone;
   if (peer->stream.unsent_messages() >= kUnsentMax) return SendResult::kPeerFull;
+  // A reply may be as large as the bound itself where nothing else is unread.
+  const bool is_full = peer->stream.unsent_messages() > 0 &&
+                       in_flight_.bytes + message.bytes() > limits_.in_flight_bytes_max;
+  if (is_full) return SendResult::kPeerFull;
   peer->stream.send(std::move(message));
+  account(*peer, peer->stream.bytes_in_flight());
   // While it waits to write, the poller says when; until then nothing would be taken.
   if (peer->waits_to_write) return SendResult::kSent;
   peer->stream.write();
   const bool is_lost = peer->stream.is_closed();
   settle(*peer);
   return is_lost ? SendResult::kPeerGone : SendResult::kSent;
+}
+
+size_t RouterSocket::unsent_bytes() const noexcept {
+  size_t bytes = 0;
+  for (const auto& [connection, peer] : peers_) bytes += peer->stream.unsent_bytes();
+  return bytes;
 }
 
 std::optional<Clock::time_point> RouterSocket::drop_silent(Clock::time_point now) {

@@ -8,7 +8,6 @@
 #include <type_traits>
 
 #include "storage/get_reply.h"
-#include "storage/process_memory.h"
 #include "wire/unpack.h"
 
 namespace tq::storage {
@@ -38,6 +37,31 @@ std::string_view metric_name(std::string_view type) {
   if (type == wire::PutData::kType) return "PUT_DATA";
   if (type == wire::GetData::kType) return "GET_DATA";
   return type;
+}
+
+Reply with_samples(Reply reply, size_t samples) {
+  reply.samples = samples;
+  return reply;
+}
+
+// Fields that metrics tell of; each is a line of what Prometheus stores for ever.
+constexpr size_t kFieldsShownMax = 200;
+
+// Upstream's numbers for its three operations, as its exporter for Prometheus computes them.
+wire::Map op_stats(const runtime::RequestCounters& counters) {
+  wire::Map stats;
+  for (const std::string_view name : {"PUT_DATA", "GET_DATA", "CLEAR_DATA"}) {
+    runtime::OperationCounters op;
+    for (const auto& [known, of_known] : counters.operations()) {
+      if (known == name) op = of_known;
+    }
+    const double average = op.requests > 0 ? op.seconds / static_cast<double>(op.requests) : 0;
+    stats.emplace_back(name, wire::Map{{"request_count", static_cast<double>(op.requests)},
+                                       {"latency_avg", average},
+                                       {"latency_p50", op.quantile(0.5)},
+                                       {"latency_p99", op.quantile(0.99)}});
+  }
+  return stats;
 }
 
 // The reply to a request that fails, and what its message calls the request.
@@ -79,10 +103,20 @@ runtime::Outcome StorageUnit::handle(runtime::Request& request, runtime::TimePoi
     if (!outcome && envelope.request_type == Message::kType) outcome = answer<Message>(envelope);
   });
   if (outcome) return std::move(*outcome);
-  return make_reply(
-      id_, envelope,
-      wire::PutGetOperationError{
-          fmt::format("storage unit {} does not serve '{}' requests", id_, envelope.request_type)});
+  runtime::Reply reply =
+      make_reply(id_, envelope,
+                 wire::PutGetOperationError{fmt::format(
+                     "storage unit {} does not serve '{}' requests", id_, envelope.request_type)});
+  reply.refusal = ErrorCode::kUnsupported;
+  return reply;
+}
+
+std::string_view StorageUnit::operation_of(std::string_view request_type) const {
+  std::string_view name = kOtherOperation;
+  wire::StorageRequests::for_each([&]<class Message>() {
+    if (request_type == Message::kType) name = metric_name(Message::kType);
+  });
+  return name;
 }
 
 Reply StorageUnit::undecodable(const Error& error) {
@@ -122,6 +156,11 @@ runtime::Outcome StorageUnit::answer(Envelope& request) {
 template <class Message>
 Reply StorageUnit::refuse(const Envelope& request, const Error& error) const {
   using How = Failure<Message>;
+  const auto refusal = [&](const auto& body) {
+    Reply reply = make_reply(id_, request, body);
+    reply.refusal = error.code();
+    return reply;
+  };
   const char* marker = error.code() == ErrorCode::kNotFound ? kKeyNotFound : "";
   const std::string message =
       fmt::format("{}storage unit {} cannot {}: {}", marker, id_, How::kVerb, error.what());
@@ -129,10 +168,10 @@ Reply StorageUnit::refuse(const Envelope& request, const Error& error) const {
     // Upstream's handler of GET, and no other, fails itself on a body without its keys.
     const bool is_dict = request.body.get_if<wire::Map>() != nullptr;
     if (!is_dict || error.code() == ErrorCode::kMissingKey) {
-      return make_reply(id_, request, wire::PutGetError{message});
+      return refusal(wire::PutGetError{message});
     }
   }
-  return make_reply(id_, request, typename How::Type{message});
+  return refusal(typename How::Type{message});
 }
 
 Reply StorageUnit::serve(const Envelope& request, wire::PutData put) {
@@ -142,17 +181,20 @@ Reply StorageUnit::serve(const Envelope& request, wire::PutData put) {
                 "sent; apply the function to the data before the put");
   }
   store_.put(put.global_indexes, std::move(put.data));
-  return make_reply(id_, request, wire::PutDataResponse{});
+  return with_samples(make_reply(id_, request, wire::PutDataResponse{}), put.global_indexes.size());
 }
 
 Reply StorageUnit::serve(const Envelope& request, wire::GetData get) {
-  return {get_reply(store_, id_, request, get, config_.limits), {}};
+  return with_samples({get_reply(store_, id_, request, get, config_.limits), {}},
+                      get.global_indexes.size());
 }
 
 Reply StorageUnit::serve(const Envelope& request, wire::ClearData clear) {
   store_.clear(clear.global_indexes);
-  return make_reply(id_, request,
-                    wire::ClearDataResponse{fmt::format("storage unit {} cleared the data", id_)});
+  return with_samples(
+      make_reply(id_, request,
+                 wire::ClearDataResponse{fmt::format("storage unit {} cleared the data", id_)}),
+      clear.global_indexes.size());
 }
 
 Reply StorageUnit::serve(const Envelope& request, wire::GetMetrics) {
@@ -160,12 +202,39 @@ Reply StorageUnit::serve(const Envelope& request, wire::GetMetrics) {
   metrics.storage_unit_id = id_;
   metrics.capacity = config_.capacity_samples;
   metrics.active_keys = static_cast<int64_t>(store_.active_keys());
-  metrics.process_rss_bytes = process_rss_bytes();
+  metrics.process_rss_bytes = runtime::process_rss_bytes();
   metrics.requests_arrived = requests_arrived_;
   wire::Map arrivals;
   for (const auto& [name, count] : arrivals_) arrivals.emplace_back(name, count);
   metrics.arrivals_by_op = std::move(arrivals);
-  return make_reply(id_, request, metrics);
+  metrics.op_stats = op_stats(counters());
+  std::optional<wire::Extension> extension = wire::reply_extension(id_, request);
+  if (extension) extension->more.emplace_back("metrics", metrics_map(gauges()));
+  return {wire::pack_message({wire::MetricsResponse::kType, id_, request.sender_id},
+                             [&](wire::Encoder& e) { wire::pack_body(e, metrics, extension); }),
+          {}};
+}
+
+std::vector<runtime::Gauge> StorageUnit::gauges() const {
+  std::vector<runtime::Gauge> gauges = {
+      {"tq_storage_stored_bytes", {}, static_cast<double>(store_.bytes_stored())},
+      {"tq_storage_held_bytes", {}, static_cast<double>(store_.bytes_held())}};
+  if (config_.capacity_bytes) {
+    gauges.push_back(
+        {"tq_storage_capacity_bytes", {}, static_cast<double>(*config_.capacity_bytes)});
+  }
+  size_t left = kFieldsShownMax;
+  store_.for_each_field([&](const Field& field) {
+    if (left == 0) return;
+    --left;
+    const auto labels = [&] {
+      return std::vector<std::pair<std::string_view, std::string>>{{"field_name", field.name()}};
+    };
+    gauges.push_back({"tq_storage_field_rows", labels(), static_cast<double>(field.row_count())});
+    gauges.push_back(
+        {"tq_storage_field_held_bytes", labels(), static_cast<double>(field.held_bytes())});
+  });
+  return gauges;
 }
 
 }  // namespace tq::storage

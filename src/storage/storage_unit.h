@@ -35,6 +35,8 @@ class StorageUnit final : public runtime::Actor {
   runtime::Outcome handle(runtime::Request& request, runtime::TimePoint now) override;
   runtime::Reply undecodable(const Error& error) override;
 
+  std::string_view operation_of(std::string_view request_type) const override;
+
   const Store& store() const noexcept { return store_; }
 
  private:
@@ -48,6 +50,7 @@ class StorageUnit final : public runtime::Actor {
   runtime::Reply serve(const wire::Envelope& request, wire::GetData get);
   runtime::Reply serve(const wire::Envelope& request, wire::ClearData clear);
   runtime::Reply serve(const wire::Envelope& request, wire::GetMetrics metrics);
+  std::vector<runtime::Gauge> gauges() const;
   runtime::Outcome serve(const wire::Envelope& request, wire::SaveStorageCheckpoint save);
   runtime::Outcome serve(const wire::Envelope& request, wire::LoadStorageCheckpoint load);
 

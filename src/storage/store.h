@@ -63,6 +63,11 @@ class Store {
   /// Indexes that were put and not cleared.
   size_t active_keys() const noexcept { return slots_.size(); }
   size_t bytes_stored() const noexcept { return bytes_stored_; }
+  /// Calls visit(const Field&) for each field, in the order in which they were first seen.
+  template <class Visit>
+  void for_each_field(Visit&& visit) const {
+    for (const auto& field : fields_) visit(*field);
+  }
   /// What the rows keep in memory, dead ones in blocks not yet compacted included.
   size_t bytes_held() const noexcept;
 

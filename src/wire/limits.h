@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
 
 namespace tq::wire {
 
@@ -13,6 +16,13 @@ struct Limits {
   size_t frames_max = size_t{4} << 20;
   /// Bytes of one frame: memory for what a peer announces is taken before its bytes come.
   size_t frame_bytes_max = size_t{64} << 30;
+  /// Bytes of all frames of one message: many frames below the bound of one are as large.
+  size_t message_bytes_max = size_t{64} << 30;
+  /// Bytes of all messages that a node is receiving or has yet to handle, and of replies that are
+  /// not written: many peers that each stay below the bound of one message.
+  size_t in_flight_bytes_max = size_t{64} << 30;
+  /// Open connections of a node: each takes a descriptor and memory, whether it speaks or not.
+  size_t peers_max = 65536;
   /// Bytes of the msgpack header, or of a message pickled whole: a decoded tree is up to 40 times
   /// as large as its bytes.
   size_t header_bytes_max = size_t{512} << 20;
@@ -54,5 +64,19 @@ struct Limits {
   /// and Python's own tables.
   int64_t global_index_max = (int64_t{1} << 40) - 1;
 };
+
+/// One of them, for flags, the environment and `tq limits`.
+struct LimitEntry {
+  std::string_view name;  // the member's
+  std::variant<size_t Limits::*, int64_t Limits::*> member;
+  std::string_view what;
+
+  uint64_t get(const Limits& limits) const;
+  /// Throws Error(kInvalidArgument) for 0 and for what no memory could hold.
+  void set(Limits& limits, uint64_t value) const;
+};
+
+/// All of them, in the order above.
+std::span<const LimitEntry> limit_entries();
 
 }  // namespace tq::wire

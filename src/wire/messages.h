@@ -172,6 +172,21 @@ struct LoadControllerCheckpoint {
   TQ_FIELDS(TQ_REQUIRED(path))
 };
 
+/// Ours: Python has no such request (docs/protocol.md, "Requests of our own").
+struct GetPartitionSnapshot {
+  static constexpr std::string_view kType = "GET_PARTITION_SNAPSHOT";
+  std::string partition_id;
+  TQ_FIELDS(TQ_REQUIRED(partition_id))
+};
+
+/// Ours: another sampler in place of the controller's own.
+struct RegisterSampler {
+  static constexpr std::string_view kType = "REGISTER_SAMPLER";
+  std::string sampler;
+  Value arguments;  // nil or a map
+  TQ_FIELDS(TQ_REQUIRED(sampler) TQ_OPTIONAL(arguments))
+};
+
 struct PutData {
   static constexpr std::string_view kType = "PUT";
   Indexes global_indexes;
@@ -242,6 +257,7 @@ TQ_MESSAGE_REPLY(MarkClearingResponse, "MARK_CLEARING_RESPONSE")
 TQ_MESSAGE_REPLY(ClearMetaResponse, "CLEAR_META_RESPONSE")
 TQ_MESSAGE_REPLY(ClearPartitionResponse, "CLEAR_PARTITION_RESPONSE")
 TQ_MESSAGE_REPLY(ClearDataResponse, "CLEAR_DATA_RESPONSE")
+TQ_MESSAGE_REPLY(RegisterSamplerResponse, "REGISTER_SAMPLER_RESPONSE")
 TQ_MESSAGE_REPLY(PutError, "PUT_ERROR")
 TQ_MESSAGE_REPLY(GetError, "GET_ERROR")
 TQ_MESSAGE_REPLY(ClearDataError, "CLEAR_DATA_ERROR")
@@ -322,6 +338,20 @@ struct ListPartitionsResponse {
   TQ_FIELDS(TQ_REQUIRED(partition_ids))
 };
 
+/// Everything that a controller knows of a partition, as Python's DataPartitionStatus holds it.
+struct GetPartitionSnapshotResponse {
+  static constexpr std::string_view kType = "GET_PARTITION_SNAPSHOT_RESPONSE";
+  /// All active samples with all fields, in order of registration; nothing: no such partition. The
+  /// rest is empty then.
+  std::optional<BatchMeta> metadata;
+  Tensor pre_allocated;                                  // int64 [N], ascending
+  std::vector<std::pair<std::string, Tensor>> produced;  // field -> int64 [N], ascending
+  std::vector<std::pair<std::string, Tensor>> consumed;  // task -> int64 [N], ascending
+  std::vector<std::pair<std::string, int64_t>> keys;     // key -> global index
+  TQ_FIELDS(TQ_REQUIRED(metadata) TQ_REQUIRED(pre_allocated) TQ_REQUIRED(produced)
+                TQ_REQUIRED(consumed) TQ_REQUIRED(keys))
+};
+
 struct NotifyDataUpdateAck {
   static constexpr std::string_view kType = "NOTIFY_DATA_UPDATE_ACK";
   std::string controller_id;
@@ -357,11 +387,14 @@ struct MetricsResponse {
   int64_t ssd_fallback_values_total = 0;
   int64_t requests_arrived = 0;
   Value arrivals_by_op;  // upstream's enum name -> count
+  /// Upstream's enum name -> {request_count, latency_avg, latency_p50, latency_p99}, in seconds.
+  std::optional<Value> op_stats;
+  // What may be left out is not there in releases before 0.1.11, or where metrics are off.
   TQ_FIELDS(TQ_REQUIRED(storage_unit_id) TQ_REQUIRED(capacity) TQ_REQUIRED(active_keys)
-                TQ_REQUIRED(process_rss_bytes) TQ_REQUIRED(ssd_offload_enabled)
-                    TQ_REQUIRED(ssd_active_values) TQ_REQUIRED(ssd_active_bytes)
-                        TQ_REQUIRED(ssd_fallback_values_total) TQ_REQUIRED(requests_arrived)
-                            TQ_REQUIRED(arrivals_by_op))
+                TQ_REQUIRED(process_rss_bytes) TQ_OPTIONAL(ssd_offload_enabled)
+                    TQ_OPTIONAL(ssd_active_values) TQ_OPTIONAL(ssd_active_bytes)
+                        TQ_OPTIONAL(ssd_fallback_values_total) TQ_OPTIONAL(requests_arrived)
+                            TQ_OPTIONAL(arrivals_by_op) TQ_OPTIONAL(op_stats))
 };
 
 /// The reply to a checkpoint request; fails in the body.
@@ -395,7 +428,7 @@ using ControllerRequests =
     MessageList<Handshake, GetMeta, GetPartitionMeta, SetCustomMeta, MarkClearing, ClearMeta,
                 ClearPartition, GetConsumption, ResetConsumption, GetProduction, GetListPartitions,
                 NotifyDataUpdate, KvRetrieveMeta, KvRetrieveKeys, KvList, SaveControllerCheckpoint,
-                LoadControllerCheckpoint>;
+                LoadControllerCheckpoint, GetPartitionSnapshot, RegisterSampler>;
 
 using StorageRequests = MessageList<PutData, GetData, ClearData, GetMetrics, SaveStorageCheckpoint,
                                     LoadStorageCheckpoint>;
@@ -409,6 +442,7 @@ using Replies =
                 ResetConsumptionResponse, ProductionResponse, ListPartitionsResponse,
                 NotifyDataUpdateAck, PutDataResponse, GetDataResponse, MetricsResponse,
                 SaveControllerCheckpointResponse, LoadControllerCheckpointResponse,
-                SaveStorageCheckpointResponse, LoadStorageCheckpointResponse>;
+                SaveStorageCheckpointResponse, LoadStorageCheckpointResponse,
+                GetPartitionSnapshotResponse, RegisterSamplerResponse>;
 
 }  // namespace tq::wire

@@ -47,7 +47,7 @@ void FrameReader::received(size_t count, std::span<const std::byte> scratch,
     left_ -= of_body;
     count -= of_body;
     if (left_ > 0) return;
-    frames.push_back(std::move(frame_));
+    end_body(frames);
   }
   consume(scratch.first(count), frames);
 }
@@ -60,7 +60,7 @@ void FrameReader::consume(std::span<const std::byte> bytes, std::vector<Frame>& 
     to_ += here;
     left_ -= here;
     bytes = bytes.subspan(here);
-    if (left_ == 0) frames.push_back(std::move(frame_));
+    if (left_ == 0) end_body(frames);
   }
 }
 
@@ -83,11 +83,24 @@ void FrameReader::begin_body() {
     throw Error(ErrorCode::kLimit, fmt::format("it sends a frame of {} bytes; the limit is {}",
                                                header.size, frame_bytes_max_));
   }
+  if (!header.command) {
+    // Both are checked, so the sum cannot overflow.
+    if (header.size > message_bytes_max_ - message_bytes_) {
+      throw Error(ErrorCode::kLimit,
+                  fmt::format("it sends a message of more than {} bytes", message_bytes_max_));
+    }
+    message_bytes_ += header.size;
+  }
   frame_ = Frame{Slice{}, header.more, header.command};
   left_ = header.size;
   large_ = header.size >= kReadAhead;
   if (left_ > 0) std::tie(frame_.data, to_) = place_of_body();
   if (!header.command) frame_number_ = header.more ? frame_number_ + 1 : 0;
+}
+
+void FrameReader::end_body(std::vector<Frame>& frames) {
+  if (!frame_.command && !frame_.more) message_bytes_ = 0;
+  frames.push_back(std::move(frame_));
 }
 
 std::pair<Slice, std::byte*> FrameReader::place_of_body() const {

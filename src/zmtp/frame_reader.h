@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <utility>
@@ -30,7 +31,8 @@ using Placement = std::function<std::pair<Slice, std::byte*>(size_t frame, size_
 /// thread-safe.
 class FrameReader {
  public:
-  explicit FrameReader(size_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {}
+  explicit FrameReader(size_t frame_bytes_max, size_t message_bytes_max = SIZE_MAX)
+      : frame_bytes_max_(frame_bytes_max), message_bytes_max_(message_bytes_max) {}
 
   /// For the messages that begin from now on; an empty one ends it.
   void place_bodies(Placement placement) { placement_ = std::move(placement); }
@@ -43,11 +45,15 @@ class FrameReader {
   /// then.
   void received(size_t count, std::span<const std::byte> scratch, std::vector<Frame>& frames);
 
+  /// Of the message that has begun and not ended: its frames so far, the announced one whole.
+  size_t message_bytes() const noexcept { return message_bytes_; }
+
  private:
   void consume(std::span<const std::byte> bytes, std::vector<Frame>& frames);
   /// Takes the header's bytes off the front; false when more are needed.
   bool complete_header(std::span<const std::byte>& bytes);
   void begin_body();
+  void end_body(std::vector<Frame>& frames);
   std::pair<Slice, std::byte*> place_of_body() const;
 
   /// What to read beyond what is known to come.
@@ -56,11 +62,13 @@ class FrameReader {
   static constexpr size_t kHeaderBytesMax = 9;
 
   const size_t frame_bytes_max_;
+  const size_t message_bytes_max_;
   std::array<std::byte, kHeaderBytesMax> header_{};
   size_t header_size_ = 0;  // bytes of it that have come
   Placement placement_;
   size_t frame_number_ = 0;  // in its message
-  Frame frame_;              // the one whose body is being received
+  size_t message_bytes_ = 0;
+  Frame frame_;  // the one whose body is being received
   std::byte* to_ = nullptr;
   size_t left_ = 0;     // bytes of its body still to come
   bool large_ = false;  // the body that came last, or is coming

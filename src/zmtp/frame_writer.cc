@@ -17,13 +17,17 @@ void add_place(std::vector<iovec>& places, const std::byte* data, size_t size, s
 
 }  // namespace
 
+void FrameWriter::add(Part part) {
+  bytes_ += part.header.count + part.body.size;
+  queue_.push_back(std::move(part));
+}
+
 void FrameWriter::add_raw(std::string_view bytes) {
-  queue_.push_back({{{}, 0}, Slice::copy_of(bytes), Ends::kNothing});
+  add({{{}, 0}, Slice::copy_of(bytes), Ends::kNothing});
 }
 
 void FrameWriter::add_command(std::string_view body) {
-  queue_.push_back(
-      {write_header({body.size(), false, true}), Slice::copy_of(body), Ends::kCommand});
+  add({write_header({body.size(), false, true}), Slice::copy_of(body), Ends::kCommand});
   ++commands_;
 }
 
@@ -34,11 +38,17 @@ void FrameWriter::add_message(OutMessage message) {
     if (piece.frame_bytes != OutMessage::kContinues) {
       header = write_header({piece.frame_bytes, --frames_left > 0, false});
     }
-    queue_.push_back({header, std::move(piece.data), Ends::kNothing});
+    add({header, std::move(piece.data), Ends::kNothing});
   }
   if (message.empty()) return;
   queue_.back().ends = Ends::kMessage;
   ++messages_;
+}
+
+size_t FrameWriter::bytes() const noexcept {
+  size_t bytes = 0;
+  for (const Part& part : queue_) bytes += part.header.count + part.body.size;
+  return bytes - front_written_;
 }
 
 std::span<const iovec> FrameWriter::places() {
@@ -60,6 +70,7 @@ void FrameWriter::written(size_t count) {
     const size_t size = queue_.front().header.count + queue_.front().body.size;
     if (count < size) break;
     count -= size;
+    bytes_ -= size;
     if (queue_.front().ends == Ends::kMessage) --messages_;
     if (queue_.front().ends == Ends::kCommand) --commands_;
     queue_.pop_front();

@@ -44,7 +44,7 @@ Stream::Stream(Descriptor socket, SocketType own, const StreamLimits& limits, st
       own_(own),
       limits_(limits),
       identity_(std::move(identity)),
-      reader_(limits.frame_bytes_max) {
+      reader_(limits.frame_bytes_max, limits.message_bytes_max) {
   writer_.add_raw({greeting().data(), greeting().size()});
 }
 
@@ -113,6 +113,7 @@ void Stream::take(Frame frame, std::vector<Frames>& messages) {
     }
     state_ = State::kReady;
     for (OutMessage& held : std::exchange(held_, {})) writer_.add_message(std::move(held));
+    held_bytes_ = 0;
     write();
   } else if (frame.command) {
     take_command(frame);
@@ -138,10 +139,17 @@ void Stream::add_frame(Frame frame, std::vector<Frames>& messages) {
   if (!frame.more) messages.push_back(std::exchange(partial_, {}));
 }
 
+size_t Stream::unsent_bytes() const noexcept {
+  size_t bytes = writer_.bytes();
+  for (const OutMessage& held : held_) bytes += held.bytes();
+  return bytes;
+}
+
 void Stream::send(OutMessage message) {
   if (state_ == State::kReady) {
     writer_.add_message(std::move(message));
   } else if (!is_closed()) {
+    held_bytes_ += message.bytes();
     held_.push_back(std::move(message));
   }
 }

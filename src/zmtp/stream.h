@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@ namespace tq::zmtp {
 struct StreamLimits {
   size_t frame_bytes_max;
   size_t frames_max;  // of one message
+  size_t message_bytes_max = SIZE_MAX;
 };
 
 /// One TCP connection that carries messages by ZeroMQ's protocol, to a peer of ours or of libzmq.
@@ -41,6 +43,13 @@ class Stream {
   const std::string& peer_identity() const noexcept { return peer_identity_; }
   /// Messages that were given to send() and are not wholly written.
   size_t unsent_messages() const noexcept { return held_.size() + writer_.messages(); }
+
+  /// What this peer makes us keep: of a message that has begun, and of those that are not written.
+  size_t bytes_in_flight() const noexcept {
+    return reader_.message_bytes() + writer_.bytes() + held_bytes_;
+  }
+  /// Bytes that were given to send() and that the kernel has not taken.
+  size_t unsent_bytes() const noexcept;
 
   /// Reads what has come, up to a few MiB, and appends the messages that are complete now.
   void read(std::vector<Frames>& messages);
@@ -78,6 +87,7 @@ class Stream {
   std::vector<Frame> arrived_;
   Frames partial_;                // the message of which the last frame has not come
   std::vector<OutMessage> held_;  // until the handshake is done
+  size_t held_bytes_ = 0;
 };
 
 }  // namespace tq::zmtp

@@ -61,6 +61,17 @@ int port_of(int socket) {
                    : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
+IpAddress ip_of(const sockaddr_storage& address) {
+  IpAddress ip{};
+  if (address.ss_family == AF_INET6) {
+    std::memcpy(ip.data(), &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, ip.size());
+  } else {
+    ip[10] = ip[11] = 0xff;
+    std::memcpy(ip.data() + 12, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, 4);
+  }
+  return ip;
+}
+
 bool is_same_host(const sockaddr_storage& a, const sockaddr_storage& b) {
   if (a.ss_family != b.ss_family) return false;
   if (a.ss_family != AF_INET6) {
@@ -117,15 +128,15 @@ Listener listen_on(const std::string& host, int port, int backlog) {
   return listener;
 }
 
-Descriptor accept_from(const Listener& listener) {
+Accepted accept_from(const Listener& listener) {
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
   Descriptor socket(::accept4(listener.socket.number(), reinterpret_cast<sockaddr*>(&peer), &size,
                               SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (!socket.is_open()) return socket;
+  if (!socket.is_open()) return {};
   prepare(socket.number());
   tune_for_same_host(socket.number(), peer);
-  return socket;
+  return {std::move(socket), ip_of(peer)};
 }
 
 Descriptor connect_to(std::string_view endpoint) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,6 +28,9 @@ class Descriptor {
   int number_ = -1;
 };
 
+/// An IP address; of IPv4 as IPv6 writes it (::ffff:a.b.c.d), so that there is one form.
+using IpAddress = std::array<unsigned char, 16>;
+
 /// A listening TCP socket, non-blocking as all sockets here.
 struct Listener {
   Descriptor socket;
@@ -37,8 +41,14 @@ struct Listener {
 /// peers too. Throws Error(kUnavailable) with the system's reason.
 Listener listen_on(const std::string& host, int port, int backlog);
 
+/// A connection and who it is from.
+struct Accepted {
+  Descriptor socket;
+  IpAddress peer;
+};
+
 /// The next connection; none when nobody waits or, with errno set, the process may open no more.
-Descriptor accept_from(const Listener& listener);
+Accepted accept_from(const Listener& listener);
 
 /// Begins to connect to "tcp://HOST:PORT". Does not block, but to look up the name of a host that
 /// is no IP address; that nobody listens there is told when the socket is used. Throws

@@ -21,6 +21,16 @@ std::string timeout_of(const Json& reply) {
   return reply.at("body").at("message");
 }
 
+TEST_CASE("fetch: without fields, one that waits gets samples as soon as they are registered") {
+  ControllerFixture f;
+  f.insert("p", 1);
+  auto waiting = f.wait(f.fetch_of("p", 3, {}));
+  f.controller.take_changed_topics();
+  f.insert("p", 2);
+  CHECK(f.controller.take_changed_topics() == std::vector<std::string>{"p"});
+  CHECK(f.decoded(f.offer(waiting)).at("body").at("metadata").at("$batchmeta").at("_size") == 3);
+}
+
 TEST_CASE("fetch: the first ready samples, each once a task") {
   ControllerFixture fixture;
   fixture.insert("p", 6);

@@ -220,6 +220,39 @@ TEST_CASE("sampler: a request may choose one by name, which keeps its batches") 
   CHECK(batch_of(fixture.ask(fetch_with(wire::Value(), three, 1))) == Indexes{0});
 }
 
+TEST_CASE("sampler: a kept batch is refused when one of its samples was cleared, for ever") {
+  ControllerFixture fixture;  // in which a freed index may be reused at once
+  fixture.insert("p", 8);     // so that enough are ready, without which a kept batch waits too
+  fixture.produce("p", {0, 1, 2, 3, 4, 5, 6, 7});
+  const wire::Value two = wire::Map{{"n_samples_per_prompt", 2}};
+  CHECK(batch_of(fixture.ask(fetch_with("GRPOGroupNSampler", two, 2))) == Indexes{0, 1});
+  fixture.clear("p", {3});
+  CHECK(batch_of(fixture.ask(fetch_with("GRPOGroupNSampler", two, 2))) == Indexes{0, 1});
+  fixture.clear("p", {1});
+  using Catch::Matchers::Contains;
+  const std::string refusal = "the batch that was kept for dp_rank 0, batch_index 7";
+  CHECK_THAT(sentence_of(fixture.ask(fetch_with("GRPOGroupNSampler", two, 2))), Contains(refusal));
+  CHECK(fixture.insert("p", 2) == Indexes{1, 3});
+  fixture.produce("p", {1, 3});
+  CHECK_THAT(sentence_of(fixture.ask(fetch_with("GRPOGroupNSampler", two, 2))), Contains(refusal));
+  fixture.body_of<wire::ClearPartitionResponse>(wire::ClearPartition{"p"});
+  fixture.insert("p", 2);
+  fixture.produce("p", {0, 1});
+  CHECK(batch_of(fixture.ask(fetch_with("GRPOGroupNSampler", two, 2))) == Indexes{0, 1});
+}
+
+TEST_CASE("sampler: a kept batch stays its key's when its first peer is gone") {
+  ControllerFixture fixture;
+  fixture.insert("p", 6);
+  fixture.produce("p", {0, 1, 2, 3, 4, 5});
+  const wire::Value two = wire::Map{{"n_samples_per_prompt", 2}};
+  const runtime::Outcome lost =
+      fixture.outcome(fixture.request_of(fetch_with("GRPOGroupNSampler", two, 2)));
+  CHECK_FALSE(std::get<runtime::Reply>(lost).undo);
+  CHECK(fixture.fetch("p", 2) == Indexes{2, 3});
+  CHECK(batch_of(fixture.ask(fetch_with("GRPOGroupNSampler", two, 2))) == Indexes{0, 1});
+}
+
 TEST_CASE("sampler: one that is unknown or made wrongly is refused, and nothing is consumed") {
   ControllerFixture fixture;
   fixture.insert("p", 4);

@@ -168,7 +168,7 @@ class Loop {
  public:
   explicit Loop(const wire::Limits& limits = {}) {
     loop_ = std::make_unique<runtime::EventLoop>(actor, limits, runtime::HeavyRequest{});
-    const int port = loop_->listen("socket", runtime::BindAddress{}, 16).port();
+    const int port = loop_->listen("socket", {runtime::BindAddress{}, 16, {}}).port();
     endpoint_ = tcp_endpoint("127.0.0.1", port);
     thread_ = std::thread([this] { loop_->run(); });
   }

@@ -24,10 +24,11 @@ class RouterNode {
     socket.send(incoming.peer, std::move(incoming.frames));
   }
 
-  explicit RouterNode(Handler handler = echo, const wire::Limits& limits = {})
+  explicit RouterNode(Handler handler = echo, const wire::Limits& limits = {},
+                      const runtime::SocketOptions& options = {})
       : handler_(std::move(handler)),
-        socket_(std::make_unique<runtime::RouterSocket>(poller_, "node", runtime::BindAddress{}, 64,
-                                                        limits)),
+        socket_(
+            std::make_unique<runtime::RouterSocket>(poller_, "node", options, limits, in_flight_)),
         port_(socket_->port()) {
     poller_.watch(wakeup_.descriptor(), [this] { wakeup_.drain(); });
     thread_ = std::thread([this] { run(); });
@@ -35,6 +36,8 @@ class RouterNode {
   ~RouterNode() { stop(); }
 
   int port() const { return port_; }
+  /// On the node's thread only.
+  const runtime::InFlight& in_flight() const { return in_flight_; }
   std::string endpoint() const { return tcp_endpoint("127.0.0.1", port_); }
 
   /// Calls f on the node's thread and returns when it has.
@@ -77,6 +80,7 @@ class RouterNode {
   const Handler handler_;
   runtime::Poller poller_;
   runtime::Wakeup wakeup_;
+  runtime::InFlight in_flight_;
   std::unique_ptr<runtime::RouterSocket> socket_;
   const int port_;
   std::atomic<bool> stopping_{false};

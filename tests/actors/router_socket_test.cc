@@ -45,8 +45,9 @@ class Turns {
   }
 
   runtime::Poller poller;
-  std::unique_ptr<RouterSocket> socket =
-      std::make_unique<RouterSocket>(poller, "socket", runtime::BindAddress{}, 64, wire::Limits{});
+  runtime::InFlight in_flight;
+  std::unique_ptr<RouterSocket> socket = std::make_unique<RouterSocket>(
+      poller, "socket", runtime::SocketOptions{}, wire::Limits{}, in_flight);
 };
 
 // The kernel may tell of the end a moment later, so this is tried until it told in time.

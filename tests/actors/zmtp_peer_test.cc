@@ -94,7 +94,7 @@ wire::Frames tensors_message(const std::vector<size_t>& sizes) {
 TEST_CASE("libzmq's DEALER gets tensors back from an event loop as they were") {
   EchoActor actor;
   runtime::EventLoop loop(actor, {}, {});
-  const int port = loop.listen("socket", runtime::BindAddress{}, 16).port();
+  const int port = loop.listen("socket", {runtime::BindAddress{}, 16, {}}).port();
   std::thread thread([&] { loop.run(); });
   zmq::context_t context;
   zmq::socket_t client = client_of(context, tcp_endpoint("127.0.0.1", port));

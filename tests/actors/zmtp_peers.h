@@ -152,6 +152,17 @@ class RawPeer {
     while (got > 0) got = ::recv(descriptor(), bytes.data(), bytes.size(), 0);
     return got == 0 || errno == ECONNRESET;
   }
+  /// Whether the other end closed before it said these words.
+  bool is_closed_before(std::string_view words) {
+    std::string heard;
+    std::array<char, 4096> bytes;
+    while (heard.find(words) == std::string::npos) {
+      const ssize_t got = ::recv(descriptor(), bytes.data(), bytes.size(), 0);
+      if (got <= 0) return true;
+      heard.append(bytes.data(), static_cast<size_t>(got));
+    }
+    return false;
+  }
   /// Ends the connection as a machine does that lost its memory.
   void reset() {
     const linger at_once{1, 0};

@@ -31,10 +31,11 @@ const std::map<std::string, std::set<std::string>> kMayKnow = {
     {"nodes", {"runtime", "checkpoint", "controller", "storage"}},
     {"manager", {"wire", "runtime", "zmtp"}},
     {"client", {"wire", "runtime", "manager"}},
+    {"metrics", {"runtime", "manager", "wire"}},
     {"torch", {}},
     {"cli",
      {"memory", "wire", "runtime", "checkpoint", "controller", "storage", "nodes", "manager",
-      "client", "torch"}},
+      "client", "metrics", "torch"}},
 };
 
 std::vector<std::string> includes_of(const fs::path& file) {

@@ -57,6 +57,7 @@ KINDS = {
 FREE = {
     ("GET_META", "sampling_config"): {"nil", "empty dict", "dict", "dict of dicts", "dict of int dicts", "list in a dict", "callable in a dict"},
     ("NOTIFY_DATA_UPDATE", "custom_backend_meta"): {"nil", "empty dict"},
+    ("REGISTER_SAMPLER", "arguments"): {"nil", "empty dict"},
     ("PUT", "data"): {"empty dict"},
     ("PUT", "data_parser"): {"nil"},
 }  # fmt: skip
@@ -78,6 +79,7 @@ NONSENSE = {
     "partition_custom_meta": {"dict of int dicts"},
     "partition_ids": {"empty list"},
     "sample_filter": {"negative in a list"},
+    "sampler": {"str", "empty str"},
 }
 
 # Kinds beside the page's types that Python takes for what is meant: a list of integers may come as a vector of them.
@@ -108,6 +110,8 @@ def good_bodies(world: World, folder: str) -> dict[str, dict]:
         "KV_LIST": {"partition_id": "victim"},
         "SAVE_CONTROLLER_CHECKPOINT": {"path": f"{folder}/no/such/folder"},
         "LOAD_CONTROLLER_CHECKPOINT": {"path": f"{folder}/no/such/folder"},
+        "GET_PARTITION_SNAPSHOT": {"partition_id": "victim"},
+        "REGISTER_SAMPLER": {"sampler": "SequentialSampler", "arguments": None},
         "PUT": {"global_indexes": put, "data": {"text": ["a", "b"]}, "data_parser": None},
         "GET": {"fields": ["scores"], "global_indexes": world.on_unit(world.canary, 0)[:2]},
         "CLEAR_DATA": {"global_indexes": put},

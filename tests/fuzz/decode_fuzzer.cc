@@ -1,31 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any frames decode to a value or an error; what decodes can be written again and decodes again.
-#include <cstdlib>
-
+#include "fuzz/fuzz_limits.h"
 #include "fuzz/message_input.h"
 #include "wire/decode.h"
 #include "wire/encode.h"
 #include "wire/unpack.h"
 
-namespace {
-
-tq::wire::Limits fuzz_limits() {
-  tq::wire::Limits limits;
-  limits.nodes_max = 100'000;  // so that one input stays fast
-  return limits;
-}
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const tq::wire::Limits limits = fuzz_limits();
+  static const tq::wire::Limits limits = tq::test::fuzz_limits();
   const tq::wire::Frames frames = tq::test::frames_of_input(data, size);
   if (tq::Result<tq::wire::Value> value = tq::wire::decode_value(frames, limits)) {
-    require(tq::wire::decode_value(tq::wire::encode_value(*value), tq::wire::Limits{}).ok());
+    tq::test::require(
+        tq::wire::decode_value(tq::wire::encode_value(*value), tq::wire::Limits{}).ok());
   }
   tq::Result<tq::wire::Envelope> envelope = tq::wire::decode(frames, limits);
   if (!envelope) return 0;

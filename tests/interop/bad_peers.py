@@ -72,17 +72,28 @@ class Proxy(Listener):
     """Passes bytes on to `target`, which may change, and notes what clients said, a text a connection.
 
     cut("PUT", "reply") breaks the connection of the next PUT when its reply comes; cut("PUT", "request") before the
-    node has got the request.
+    node has got the request, cut("PUT", "half") when it has got a part of it. `first` is called before. After
+    hold("PUT") the next PUT comes to the node when release() is called. While `repeats`, the node gets each request
+    twice.
     """
 
     def __init__(self, target: int):
-        self.target, self.heard, self._cut = target, [], None
+        self.target, self.heard, self.repeats, self._cut = target, [], False, None
+        self._held, self._released, self.delivered_late = None, threading.Event(), threading.Event()
         self.ended = threading.Semaphore(0)  # one for each connection that the node sees no more
         self._lock = threading.Lock()
         super().__init__()
 
-    def cut(self, kind: str, when: str) -> None:
-        self._cut = (request(kind), when)
+    def cut(self, kind: str, when: str, first=lambda: None) -> None:
+        self._cut = (request(kind), when, first)
+
+    def hold(self, kind: str) -> None:
+        self._held = request(kind)
+
+    def release(self) -> None:
+        """Returns when the node has answered what was held."""
+        self._released.set()
+        assert self.delivered_late.wait(60), "the node did not answer what was held"
 
     def break_all(self) -> None:
         """Breaks the connections there are; returns when no more bytes pass."""
@@ -106,7 +117,7 @@ class Proxy(Listener):
         said = bytearray()
         self.heard.append(said)
         node = socket.create_connection(("127.0.0.1", self.target))
-        awaited = None  # when this connection is to be cut
+        awaited, first = None, None  # when this connection is to be cut, and what comes before
         try:
             while True:
                 readable, _, _ = select.select([connection, node], [], [])
@@ -116,16 +127,31 @@ class Proxy(Listener):
                         return
                     if source is connection:
                         said += data
+                        recent = said[-len(data) - 40:]
                         with self._lock:
-                            if self._cut and self._cut[0] in said[-len(data) - 40:]:
-                                awaited, self._cut = self._cut[1], None
-                    if awaited == ("request" if source is connection else "reply"):
+                            if self._cut and self._cut[0] in recent:
+                                (_, awaited, first), self._cut = self._cut, None
+                        if self._held and self._held in recent:
+                            self._held = None
+                            return self._deliver_late(node, data)
+                        if awaited == "half":
+                            node.sendall(data[: len(data) // 2])
+                    if awaited in (("request", "half") if source is connection else ("reply",)):
+                        first()
                         return
                     (node if source is connection else connection).sendall(data)
+                    if self.repeats and source is connection and b"request_type" in data:
+                        node.sendall(data)
         finally:
             node.close()
             connection.close()
             self.ended.release()
+
+    def _deliver_late(self, node: socket.socket, data: bytes) -> None:
+        assert self._released.wait(60), "nobody released what was held"
+        node.sendall(data)
+        if node.recv(1 << 20):
+            self.delivered_late.set()
 
 
 class ZmqPeer:

@@ -15,10 +15,11 @@ from nodes import PEER, START_SECONDS, Node, python_env, tq_binary
 class Parts:
     """A controller and storage units, a process each, and what else ends with them."""
 
-    def __init__(self, folder, controller: str = "cpp", unit: str = "cpp", unit_args: tuple = ((), ())):
+    def __init__(self, folder, controller: str = "cpp", unit: str = "cpp", unit_args: tuple = ((), ()),
+                 controller_args: tuple = ()):
         self.folder, self._unit_kind, self._unit_args, self.extra = folder, unit, unit_args, []
         folder.mkdir(exist_ok=True)
-        self.nodes = {"controller": self._node("controller", "controller", controller, ())}
+        self.nodes = {"controller": self._node("controller", "controller", controller, controller_args)}
         for i in range(len(unit_args)):
             self.nodes[i] = self._node("storage", f"storage-{i}", unit, unit_args[i])
         self.wait()

@@ -12,7 +12,7 @@ rm -rf "$prefix" "$prefix.first"
 "$CMAKE" --install "$build" --prefix "$prefix.first"
 mv "$prefix.first" "$prefix"
 
-for file in bin/tq include/transfer_queue/kv.h include/transfer_queue/dtype.def; do
+for file in bin/tq share/man/man1/tq.1 share/bash-completion/completions/tq share/zsh/vendor-completions/_tq include/transfer_queue/kv.h include/transfer_queue/dtype.def; do
   [ -f "$prefix/$file" ] || fail "$file was not installed"
 done
 pointers=$(grep -rIF -e "$build" -e "$source" -e "$prefix.first" "$prefix" | grep -vF "\"$torch\"" || true)

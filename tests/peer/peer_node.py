@@ -3,7 +3,7 @@
 """Run one node of the Python TransferQueue without a Ray cluster, on loopback.
 
     peer_node.py controller --info controller.json [--polling] [--sampler GRPOGroupNSampler:4]
-    peer_node.py storage    --info storage-0.json [--capacity N]
+    peer_node.py storage    --info storage-0.json [--capacity N] [--metrics metrics.txt]
 
 Once it is ready the node writes its address to --info as one JSON object
     {"role": "...", "id": "...", "ip": "127.0.0.1", "ports": {"<socket name>": port, ...}}
@@ -22,6 +22,7 @@ import threading
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 
 import transfer_queue.utils.zmq_utils as zmq_utils  # noqa: E402
+from peer_client import server_info  # noqa: E402
 
 
 def _loopback() -> str:
@@ -68,16 +69,32 @@ def _write_address(info, path: str) -> None:
     os.replace(f.name, path)
 
 
+def _start_metrics(node, args) -> None:
+    """What tq.init() asks of the actors where metrics are on."""
+    endpoint = node.start_metrics(port=0)
+    if args.metrics_units:
+        records = [json.load(open(path)) for path in args.metrics_units]
+        infos = map(server_info, args.metrics_units)
+        node.register_storage_units_for_metrics({info.id: info for info in infos})
+    with open(args.metrics, "w") as file:
+        file.write(endpoint)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("role", choices=["controller", "storage"])
     parser.add_argument("--info", required=True, help="file that receives the node's address as JSON")
     parser.add_argument("--polling", action="store_true", help="controller: polling mode")
     parser.add_argument("--sampler", default="SequentialSampler")
+    parser.add_argument("--metrics", help="file that receives the address of the node's metrics, which are off otherwise")
+    parser.add_argument("--metrics-units", nargs="*", default=[], help="controller: the units' address files")
     parser.add_argument("--capacity", type=int, default=None, help="storage: maximum number of samples")
     args = parser.parse_args()
 
-    _write_address(_node(args).get_zmq_server_info(), args.info)
+    node = _node(args)
+    if args.metrics:
+        _start_metrics(node, args)
+    _write_address(node.get_zmq_server_info(), args.info)
     print("ready", flush=True)
 
     stop = threading.Event()

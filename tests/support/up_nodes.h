@@ -23,6 +23,7 @@ class UpNodes {
 
   /// The folder with the addresses.
   const std::filesystem::path& folder() const noexcept { return folder_; }
+  pid_t process() const noexcept { return pid_; }
   /// SIGTERM; the exit status, or -1 where a signal ended it. Blocks until it ended.
   int stop();
 

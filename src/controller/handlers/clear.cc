@@ -43,12 +43,15 @@ runtime::Outcome handle(State& state, const Call& call, wire::ClearMeta message)
   RowsByPartition rows = active_rows(state, message.global_indexes, message.partition_ids);
   for (auto& [partition, cleared] : rows) {
     partition->clear(cleared);
+    state.samplers.samples_cleared(partition->id(), cleared.to_vector());
     state.changed(partition->id());
     state.listing_changed(partition->id());
     state.indexes.release(std::move(cleared), call.now);
   }
-  return reply(state, call,
-               wire::ClearMetaResponse{fmt::format("the samples are cleared at {}", state.id)});
+  return with_samples(
+      reply(state, call,
+            wire::ClearMetaResponse{fmt::format("the samples are cleared at {}", state.id)}),
+      message.global_indexes.size());
 }
 
 runtime::Outcome handle(State& state, const Call& call, wire::ClearPartition message) {

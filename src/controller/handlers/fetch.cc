@@ -163,11 +163,15 @@ std::optional<runtime::Reply> serve(State& state, const Call& call, const Fetch&
     fail(ErrorCode::kInternal, "the sampler chose none of {} ready samples; required {}",
          ready.count(), wanted.batch_size);
   }
+  const size_t samples = sample.sampled.size();
   runtime::Reply answer =
       reply(state, call,
             wire::GetMetaResponse{make_batch_meta(partition, std::move(sample.sampled),
                                                   *wanted.message.data_fields, Production::kAll)});
-  answer.undo = give_back_later(state, wanted.message, task.mark(sample.consumed));
+  answer.samples = samples;
+  Consumption::Receipt receipt = task.mark(sample.consumed);
+  // A kept batch stays its key's: given back, others would get its samples beside who asks again.
+  if (!sample.is_kept) answer.undo = give_back_later(state, wanted.message, std::move(receipt));
   return answer;
 }
 

@@ -39,6 +39,8 @@ runtime::Outcome handle(State& state, const Call& call, wire::KvRetrieveKeys mes
 runtime::Outcome handle(State& state, const Call& call, wire::KvList message);
 runtime::Outcome handle(State& state, const Call& call, wire::SaveControllerCheckpoint message);
 runtime::Outcome handle(State& state, const Call& call, wire::LoadControllerCheckpoint message);
+runtime::Outcome handle(State& state, const Call& call, wire::GetPartitionSnapshot message);
+runtime::Outcome handle(State& state, const Call& call, wire::RegisterSampler message);
 
 /// GET_META in mode "fetch" (fetch.cc); the other modes are in get_meta.cc.
 runtime::Outcome fetch(State& state, const Call& call, const wire::GetMeta& message);
@@ -49,10 +51,18 @@ runtime::Outcome list_changes(State& state, const Call& call, const wire::KvList
 /// The keys of a partition with their tags.
 wire::KeyTags listing_of(const Partition& partition);
 wire::Value tag_of(const Partition& partition, int64_t index);
+/// An int64 tensor of one dimension.
+wire::Tensor index_tensor(const wire::Indexes& indexes);
 
 template <class Message>
 runtime::Reply reply(const State& state, const Call& call, const Message& message) {
   return runtime::make_reply(state.id, call.request, message);
+}
+
+/// The same, of a request that was about so many samples.
+inline runtime::Reply with_samples(runtime::Reply reply, size_t samples) {
+  reply.samples = samples;
+  return reply;
 }
 
 template <class... Args>

@@ -109,8 +109,11 @@ runtime::Outcome handle(State& state, const Call& call, wire::NotifyDataUpdate m
     // As upstream has it, and clients rely on it: the rows are ready, yet the answer is no.
     ack.success = false;
     ack.message = *conflict + "; all rows of a field must have one dtype";
+    runtime::Reply answer = reply(state, call, ack);
+    answer.refusal = ErrorCode::kInvalidArgument;
+    return answer;
   }
-  return reply(state, call, ack);
+  return with_samples(reply(state, call, ack), message.global_indexes.size());
 }
 
 }  // namespace tq::controller

@@ -5,13 +5,14 @@
 #include "controller/handlers/handlers.h"
 
 namespace tq::controller {
-namespace {
 
 wire::Tensor index_tensor(const wire::Indexes& indexes) {
   auto [data, bytes] = wire::Slice::allocate(indexes.size() * sizeof(int64_t));
   if (!indexes.empty()) std::memcpy(bytes, indexes.data(), data.size);
   return {wire::DType::int64, {static_cast<int64_t>(indexes.size())}, std::move(data)};
 }
+
+namespace {
 
 // Row by row: whether each of the sets has the index.
 wire::Tensor status_tensor(const wire::Indexes& rows, const std::vector<const IndexSet*>& columns,

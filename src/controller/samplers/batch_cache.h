@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <unordered_map>
+#include <vector>
 
 #include "controller/samplers/arguments.h"
 #include "transfer_queue/sampler.h"
@@ -27,11 +29,15 @@ struct BatchKey {
 /// The batches that a sampler keeps, so that all who share a rank and a batch index get the same.
 class BatchCache {
  public:
+  /// The batch, or nullptr. Throws Error(kNotFound) when one of its samples was cleared: whoever
+  /// shares it can get it no more, and another batch in its place would part the ranks.
   const Sample* find(const BatchKey& key) const;
-  bool contains(const BatchKey& key) const { return kept_.contains(key); }
+  bool contains(const BatchKey& key) const { return kept_.contains(key) || cleared_.contains(key); }
   /// `of_partition` is the partition that the samples are of, whatever the key says.
   void keep(BatchKey key, Sample sample, std::string of_partition);
   void clear(const std::string& partition_id);
+  /// These samples of the partition, ascending, are cleared.
+  void samples_cleared(const std::string& partition_id, const std::vector<int64_t>& indexes);
   /// Calls visit(const BatchKey&, const Sample&) for each kept batch.
   template <class Visit>
   void for_each(Visit&& visit) const {
@@ -47,7 +53,14 @@ class BatchCache {
     Sample sample;
     std::string of_partition;
   };
-  std::map<BatchKey, Kept> kept_;
+  using Batches = std::map<BatchKey, Kept>;
+  using Holders = std::unordered_multimap<int64_t, Batches::iterator>;
+
+  void drop(Batches::iterator batch);
+
+  Batches kept_;
+  std::unordered_map<std::string, Holders> holders_;  // who holds a sample, a partition
+  std::map<BatchKey, std::string> cleared_;           // and the partition that the samples were of
 };
 
 /// A sampler whose batches are kept by rank and batch index.
@@ -56,6 +69,10 @@ class CachingSampler : public Sampler {
   bool has_cached_result(const std::string& partition_id, const std::string& task_name,
                          const Map& sampling_config) const override;
   void clear_cache(const std::string& partition_id) override { cache_.clear(partition_id); }
+  void samples_cleared(const std::string& partition_id,
+                       const std::vector<int64_t>& global_indexes) override {
+    cache_.samples_cleared(partition_id, global_indexes);
+  }
   Value save_checkpoint() const override { return cache_.to_value(); }
   void load_checkpoint(const Value& state) override { cache_ = BatchCache::from_value(state); }
 

@@ -53,8 +53,9 @@ Sample GrpoGroupNSampler::sample(const SampleRequest& request) {
   const auto groups = complete_groups(request.ready, request.batch_size, n_);
   if (!groups) return {};
   Sample sample{*groups, *groups};
-  if (key) cache_.keep(*key, sample, request.partition_id);
-  return sample;
+  if (!key) return sample;
+  cache_.keep(*key, std::move(sample), request.partition_id);
+  return *cache_.find(*key);
 }
 
 }  // namespace tq::controller

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "transfer_queue/error.h"
 
 namespace tq::controller {
@@ -19,8 +21,8 @@ Sample RankAwareSampler::sample(const SampleRequest& request) {
   std::vector<int64_t> first = request.ready.first(request.batch_size);
   if (first.size() < request.batch_size) return {};
   Sample sample{first, std::move(first)};
-  cache_.keep(key, sample, request.partition_id);
-  return sample;
+  cache_.keep(key, std::move(sample), request.partition_id);
+  return *cache_.find(key);
 }
 
 }  // namespace tq::controller

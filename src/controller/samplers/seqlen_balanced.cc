@@ -57,7 +57,7 @@ Sample SeqlenBalancedSampler::sample(const SampleRequest& request) {
   };
   constexpr int64_t kDecider = 0;  // once decided, rank 0 has a batch
   key.dp_rank = kDecider;
-  if (cache_.find(key) == nullptr) {
+  if (!cache_.contains(key)) {
     const std::vector<std::vector<int64_t>> batches = share_out(request);
     for (size_t i = 0; i < batches.size(); ++i) {
       key.dp_rank = static_cast<int64_t>(i);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/process_memory.h"
+#include "runtime/process_memory.h"
 
 #include <unistd.h>
 
 #include <cstdio>
 #include <memory>
 
-namespace tq::storage {
+namespace tq::runtime {
 
 int64_t process_rss_bytes() noexcept {
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/self/statm", "r"), &fclose);
@@ -17,4 +17,4 @@ int64_t process_rss_bytes() noexcept {
   return resident_pages * sysconf(_SC_PAGESIZE);
 }
 
-}  // namespace tq::storage
+}  // namespace tq::runtime

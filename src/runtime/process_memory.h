@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-namespace tq::storage {
+namespace tq::runtime {
 
 /// Resident memory of this process in bytes; 0 where the system does not tell.
 int64_t process_rss_bytes() noexcept;
 
-}  // namespace tq::storage
+}  // namespace tq::runtime

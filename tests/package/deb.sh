@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: deb.sh BUILD_TREE WORK_FOLDER
+#
+# Makes the Debian package of BUILD_TREE, installs it with dpkg into a root that holds nothing but what the package
+# depends on, and runs its nodes there, with a client outside.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+build=$1 work=$2
+unset DESTDIR
+for tool in dpkg-shlibdeps dpkg-query; do
+  command -v $tool >/dev/null || { echo "skipped: $tool is of Debian, and is not here" && exit 77; }
+done
+[ "$(id -u)" -eq 0 ] || { echo "skipped: only root may change into another root" && exit 77; }
+
+rm -rf "$work"
+mkdir -p "$work"
+cd "$work"
+"$(dirname "$CMAKE")/cpack" -G DEB --config "$build/CPackConfig.cmake" -B "$work" >"$work/cpack.log" || { cat "$work/cpack.log" && fail "cpack failed"; }
+package=$(ls "$work"/transferqueue-cpp_*.deb)
+[ "$(wc -l <<<"$package")" = 1 ] || fail "there is not one package: $package"
+contents=$(dpkg-deb --contents "$package")
+for file in usr/bin/tq usr/share/man/man1/tq.1 usr/share/bash-completion/completions/tq usr/lib/systemd/system/tq.service; do
+  grep -q " ./$file" <<<"$contents" || fail "$file is not in the package"
+done
+! grep -qF "$build" <<<"$contents" || fail "the package holds files of the build tree"
+
+# The packages that it depends on, and what those depend on, of the versions that are installed here.
+depends_of() { sed -E 's/\([^)]*\)//g; s/\|[^,]*//g; s/:any//g' | tr ',' '\n' | xargs -r -n 1; }
+installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package} ${Provides}\n' | sed -n 's/^installed //p')
+# The package of that name, or the one that provides it.
+real_name() { awk -v name="$1" '{ gsub(",", " "); for (i = 1; i <= NF; i++) if ($i == name) { print $1; exit } }' <<<"$installed"; }
+open=$(dpkg-deb --field "$package" Depends | depends_of)
+closure=
+while [ -n "$open" ]; do
+  next=
+  for wanted in $open; do
+    name=$(real_name "$wanted")
+    [ -n "$name" ] || fail "$wanted, on which something depends, is not installed here"
+    grep -qxF "$name" <<<"$closure" && continue
+    closure+="$name"$'\n'
+    next+=" $(dpkg-query --show --showformat='${Depends}, ${Pre-Depends}' "$name" | depends_of | tr '\n' ' ')"
+  done
+  open=$(xargs -n 1 <<<"$next")
+done
+names=$(xargs <<<"$closure")
+[ "$(wc -w <<<"$names")" -gt 5 ] || fail "the package depends on '$names' alone, which cannot be"
+
+root=$work/root
+mkdir -p "$root"/{var/lib/dpkg/info,var/lib/dpkg/updates,run/tq,tmp}
+for link in bin sbin lib lib64; do
+  [ ! -L "/$link" ] || { mkdir -p "$root/usr/$link" && ln -s "usr/$link" "$root/$link"; }
+done
+# shellcheck disable=SC2086
+dpkg-query --listfiles $names | sort -u | while read -r file; do [ -d "$file" ] && [ ! -L "$file" ] || echo "$file"; done |
+  { grep -E '\.so|/ld-linux' || true; } | tar -c --no-recursion -T - 2>/dev/null | tar -x -C "$root" --keep-directory-symlink
+# shellcheck disable=SC2086
+dpkg-query --status $names >"$root/var/lib/dpkg/status"
+dpkg --root="$root" --install "$package" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" && fail "dpkg could not install it"; }
+
+chroot "$root" /usr/bin/tq --version >/dev/null || fail "the program does not run where only its dependencies are"
+exec {ready}< <(exec chroot "$root" /usr/bin/tq up --units 1 --info-dir /run/tq --metrics-port 0)
+nodes=$!
+trap 'kill $nodes 2>/dev/null || true' EXIT
+read -r -t 20 line <&"$ready" || fail "its nodes did not start"
+[[ $line == ready:*metrics* ]] || fail "it said '$line'"
+tq=$root/usr/bin/tq
+"$tq" kv put --info-dir "$root/run/tq" -p p k --field 'x:=1' >/dev/null
+[ "$("$tq" kv get --info-dir "$root/run/tq" -p p k --json | tr -d ' \n')" = '{"k":{"x":1}}' ] || fail "a sample did not come back"
+kill "$nodes"
+echo "$(basename "$package"), $(wc -w <<<"$names") packages below it"
