@@ -150,7 +150,7 @@ int main(int argc, char** argv) {
   for (;;) {
     pollfd item{listener.socket.number(), POLLIN, 0};
     ::poll(&item, 1, -1);
-    zmtp::Descriptor socket = zmtp::accept_from(listener);
+    zmtp::Descriptor socket = zmtp::accept_from(listener).socket;
     if (socket.is_open()) std::thread(serve, std::move(socket)).detach();
   }
 }

@@ -45,12 +45,6 @@ void FrameWriter::add_message(OutMessage message) {
   ++messages_;
 }
 
-size_t FrameWriter::bytes() const noexcept {
-  size_t bytes = 0;
-  for (const Part& part : queue_) bytes += part.header.count + part.body.size;
-  return bytes - front_written_;
-}
-
 std::span<const iovec> FrameWriter::places() {
   places_.clear();
   size_t skip = front_written_;

@@ -25,13 +25,11 @@ class FrameWriter {
   void add_message(OutMessage message);
 
   bool empty() const noexcept { return queue_.empty(); }
-  /// Bytes still to write. Walks everything.
-  size_t bytes() const noexcept;
   /// Messages and commands of which not every byte is written.
   size_t messages() const noexcept { return messages_; }
   size_t commands() const noexcept { return commands_; }
-  /// Of all parts of which not every byte is written.
-  size_t bytes() const noexcept { return bytes_; }
+  /// Bytes still to write.
+  size_t bytes() const noexcept { return bytes_ - front_written_; }
 
   /// What to write next, as much as one call takes. Valid until the next call of a member.
   std::span<const iovec> places();
@@ -51,7 +49,7 @@ class FrameWriter {
   std::deque<Part> queue_;
   size_t messages_ = 0;
   size_t commands_ = 0;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0;          // of the queue's parts
   size_t front_written_ = 0;  // bytes of the first part, header included
   std::vector<iovec> places_;
 };

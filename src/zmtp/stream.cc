@@ -139,12 +139,6 @@ void Stream::add_frame(Frame frame, std::vector<Frames>& messages) {
   if (!frame.more) messages.push_back(std::exchange(partial_, {}));
 }
 
-size_t Stream::unsent_bytes() const noexcept {
-  size_t bytes = writer_.bytes();
-  for (const OutMessage& held : held_) bytes += held.bytes();
-  return bytes;
-}
-
 void Stream::send(OutMessage message) {
   if (state_ == State::kReady) {
     writer_.add_message(std::move(message));

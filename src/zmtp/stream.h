@@ -44,12 +44,10 @@ class Stream {
   /// Messages that were given to send() and are not wholly written.
   size_t unsent_messages() const noexcept { return held_.size() + writer_.messages(); }
 
-  /// What this peer makes us keep: of a message that has begun, and of those that are not written.
-  size_t bytes_in_flight() const noexcept {
-    return reader_.message_bytes() + writer_.bytes() + held_bytes_;
-  }
   /// Bytes that were given to send() and that the kernel has not taken.
-  size_t unsent_bytes() const noexcept;
+  size_t unsent_bytes() const noexcept { return writer_.bytes() + held_bytes_; }
+  /// What this peer makes us keep: of a message that has begun, and of those that are not written.
+  size_t bytes_in_flight() const noexcept { return reader_.message_bytes() + unsent_bytes(); }
 
   /// Reads what has come, up to a few MiB, and appends the messages that are complete now.
   void read(std::vector<Frames>& messages);
