@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "controller/saved.h"
+#include "wire/utf8.h"
 
 namespace tq::controller {
 namespace {
@@ -206,6 +207,7 @@ void KeyTable::restore_entries(const std::vector<int64_t>& ends, const std::vect
       saved::fail("the texts of keys do not follow each other");
     }
     const std::string_view text = std::string_view(texts_).substr(from, end - from);
+    if (!wire::is_utf8(text)) saved::fail("a key is not valid UTF-8");
     entries_.push_back({from, static_cast<uint32_t>(text.size()), hash_of(text), listed[i], 0});
     from = end;
   }

@@ -79,7 +79,7 @@ TEST_CASE("register sampler: what is none changes nothing") {
       fixture.error_of(wire::RegisterSampler{"PythonSampler", wire::Map{{"id", 0}}}) ==
       "REGISTER_SAMPLER failed: ValueError: body.sampler with body.arguments: there is no sampler "
       "'PythonSampler'; there are [SequentialSampler, GRPOGroupNSampler, RankAwareSampler, "
-      "SeqlenBalancedSampler]");
+      "SeqlenBalancedSampler, StreamingTokenBudgetSampler]");
   CHECK(fixture.error_of(wire::RegisterSampler{"GRPOGroupNSampler", 3}) ==
         "REGISTER_SAMPLER failed: TypeError: body.arguments must be a dict, got int");
   const std::string negative = fixture.error_of(

@@ -63,7 +63,7 @@ TEST_CASE("metrics: a controller tells of its partitions") {
 
 TEST_CASE("metrics: a controller leaves out what would be too many series, and says so") {
   ControllerFixture fixture;
-  constexpr int kPartitions = 12'000;
+  constexpr int kPartitions = 25'000;
   for (int i = 0; i < kPartitions; ++i) fixture.register_keys(std::to_string(i), {"k"});
   const auto outcome = fixture.outcome(fixture.request_of(metrics_request()));
   const auto reply = ControllerFixture::decode(std::get<runtime::Reply>(outcome).frames);
