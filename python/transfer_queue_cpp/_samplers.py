@@ -91,9 +91,10 @@ def _sample(sampler, request: dict) -> dict:
     chosen = sampler(request["ready_indexes"].tolist(), request["batch_size"], partition=partition, **request["sampling_config"])
     try:
         sampled, consumed = chosen
-        return {"sampled": [int(i) for i in sampled], "consumed": [int(i) for i in consumed or []]}
+        reply = {"sampled": [int(i) for i in sampled], "consumed": [int(i) for i in consumed or []]}
     except (TypeError, ValueError):
         raise Error(f"{type(sampler).__name__}.sample() must return two lists of global indexes, not {chosen!r:.200}") from None
+    return reply | {"is_kept": _has_cached_result(sampler, request)["result"]}
 
 
 def _has_cached_result(sampler, request: dict) -> dict:

@@ -38,6 +38,12 @@ int64_t integer_of(const Value& map, const char* key) {
   return number != nullptr ? *number : -1;
 }
 
+bool flag_of(const Value& reply, const char* key) {
+  const Value* value = reply.find(key);
+  const bool* flag = value != nullptr ? value->get_if<bool>() : nullptr;
+  return flag != nullptr && *flag;
+}
+
 std::vector<int64_t> indexes_of(const Value& reply, const char* key) {
   const Value* value = reply.find(key);
   const auto* items = value != nullptr ? value->get_if<Array>() : nullptr;
@@ -80,7 +86,8 @@ class PythonSampler final : public Sampler {
     message.emplace_back("ready_indexes", index_tensor(ready));
     message.emplace_back("custom_meta", std::move(tags));
     const Value reply = process_->ask(std::move(message));
-    return {indexes_of(reply, "sampled"), indexes_of(reply, "consumed")};
+    return {indexes_of(reply, "sampled"), indexes_of(reply, "consumed"),
+            flag_of(reply, "is_kept")};
   }
 
   bool has_cached_result(const std::string& partition_id, const std::string& task_name,
@@ -88,10 +95,7 @@ class PythonSampler final : public Sampler {
     Map message = about("has_cached_result", partition_id);
     message.emplace_back("task_name", task_name);
     message.emplace_back("sampling_config", sampling_config);
-    const Value reply = process_->ask(std::move(message));
-    const Value* result = reply.find("result");
-    const bool* cached = result != nullptr ? result->get_if<bool>() : nullptr;
-    return cached != nullptr && *cached;
+    return flag_of(process_->ask(std::move(message)), "result");
   }
 
   void clear_cache(const std::string& partition_id) override {

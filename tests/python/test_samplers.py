@@ -102,7 +102,7 @@ class _Buffered:
         return data
 
 
-def cached(request: dict) -> bytes:  # asked before each batch in polling mode
+def cached(request: dict) -> bytes:  # asked where too little is ready, as upstream asks
     assert request["operation"] == "has_cached_result"
     return packed({"number": request["number"], "result": False})
 
@@ -120,7 +120,7 @@ def test_it_gets_what_is_ready_and_its_choice_counts(raw):
         seen.update(request, ready_indexes=request["ready_indexes"].tolist())
         return choosing([5, 3, 5], [3])(request)
 
-    thread = answering(ours, cached, choose)
+    thread = answering(ours, choose)
     assert nodes.fetch(3, temperature=2) == [5, 3, 5]
     thread.join()
     del seen["number"]
@@ -129,6 +129,15 @@ def test_it_gets_what_is_ready_and_its_choice_counts(raw):
         "sampling_config": {"temperature": 2}, "ready_indexes": [0, 1, 2, 3, 4, 5], "custom_meta": {3: {"score": 0.5}},
     }  # fmt: skip
     assert nodes.consumed() == [0, 0, 0, 1, 0, 0]
+
+
+def test_a_kept_batch_is_asked_for_where_too_little_is_ready(raw):
+    nodes, ours = raw
+    kept = lambda request: packed({"number": request["number"], "result": True})
+    thread = answering(ours, cached, kept, choosing([2], []))
+    assert nodes.fetch(7) == []  # six are ready
+    assert nodes.fetch(7) == [2]
+    thread.join()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +151,7 @@ def test_it_gets_what_is_ready_and_its_choice_counts(raw):
 )
 def test_a_choice_that_cannot_be_consumes_nothing(raw, reply, message):
     nodes, ours = raw
-    thread = answering(ours, cached, reply, cached, choosing([0], [0]))
+    thread = answering(ours, reply, choosing([0], [0]))
     with pytest.raises(Error, match=message):
         nodes.fetch(2)
     assert nodes.consumed() == [0] * 6
@@ -161,8 +170,8 @@ def test_one_that_dawdles_is_not_waited_for_twice(raw):
             nodes.fetch(1)
     assert time.monotonic() - begin < 10 * PATIENCE_MS / 1000  # 20 would take twice that
     assert nodes.consumed() == [0] * 6  # others are served meanwhile
-    ours.sendall(cached(decode(_frames(stream))))  # at last
-    thread = answering(ours, cached, choosing([4], [4]))
+    ours.sendall(choosing([1], [1])(decode(_frames(stream))))  # at last
+    thread = answering(ours, choosing([4], [4]))
     assert nodes.fetch(1) == [4]
     thread.join()
 
@@ -235,9 +244,8 @@ def test_without_such_a_process_the_refusal_names_the_samplers_that_are_there(tm
     done = subprocess.run(
         [tq_binary(), "controller", "--info-file", tmp_path / "c", "--sampler", "MySampler"], capture_output=True, text=True
     )
-    assert done.returncode == 2 and done.stderr.endswith(
-        "there is no sampler 'MySampler'; there are [SequentialSampler, GRPOGroupNSampler, RankAwareSampler, SeqlenBalancedSampler]\n"
-    )
+    names = "SequentialSampler, GRPOGroupNSampler, RankAwareSampler, SeqlenBalancedSampler, StreamingTokenBudgetSampler"
+    assert done.returncode == 2 and f"there is no sampler 'MySampler'; there are [{names}]" in done.stderr
     done = subprocess.run(
         [tq_binary(), "controller", "--info-file", tmp_path / "c", "--sampler-socket", "1"], capture_output=True, text=True
     )
