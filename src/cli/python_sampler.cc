@@ -86,8 +86,7 @@ class PythonSampler final : public Sampler {
     message.emplace_back("ready_indexes", index_tensor(ready));
     message.emplace_back("custom_meta", std::move(tags));
     const Value reply = process_->ask(std::move(message));
-    return {indexes_of(reply, "sampled"), indexes_of(reply, "consumed"),
-            flag_of(reply, "is_kept")};
+    return {indexes_of(reply, "sampled"), indexes_of(reply, "consumed"), flag_of(reply, "is_kept")};
   }
 
   bool has_cached_result(const std::string& partition_id, const std::string& task_name,
