@@ -66,12 +66,12 @@ class Node:
         live.append(self)
 
     def wait_ready(self, deadline: float) -> None:
-        """Returns once all address files are there (they appear whole)."""
-        while not all(path.exists() for path in self.infos):
+        """Returns once all address files are there (they appear whole) and it says that it is ready, which is later."""
+        while not all(path.exists() for path in self.infos) or "ready" not in self.log.read_text(errors="replace"):
             try:
                 self.process.wait(timeout=0.02)
             except subprocess.TimeoutExpired:
-                assert time.monotonic() < deadline, f"{self.name} wrote no {self.infos}:\n{self.last_lines()}"
+                assert time.monotonic() < deadline, f"{self.name} wrote no {self.infos}, or not that it is ready:\n{self.last_lines()}"
             else:
                 raise AssertionError(f"{self.name} ended with {self.process.returncode}:\n{self.last_lines()}")
 
