@@ -45,7 +45,12 @@ struct LocalNodesOptions {
 
   /// Most samples, and most payload bytes, that a unit holds; nothing: without bound.
   std::optional<int64_t> capacity_samples{};
-  std::optional<int64_t> capacity_bytes{};  ///< payload
+  std::optional<int64_t> capacity_bytes{};  ///< payload in memory
+
+  /// A folder on an SSD where units keep rows of at least `ssd_threshold_bytes`, in files that end
+  /// with the nodes; created if it is not there. Empty: all rows stay in memory.
+  std::filesystem::path ssd_path{};
+  uint64_t ssd_threshold_bytes = uint64_t{1} << 20;
 
   /// The folder below which clients may have the nodes save and load checkpoints; empty: nowhere.
   std::filesystem::path checkpoint_root{};
@@ -74,7 +79,8 @@ class LocalNodes {
   /// Starts the nodes; they serve when it returns. Blocks for the bind only. Throws
   ///   kInvalidArgument  an option that makes no sense; names it
   ///   kNotFound         a checkpoint_root that is not there
-  ///   kUnavailable      an address or port that cannot be bound; nothing is left running
+  ///   kUnavailable      an address or port that cannot be bound, or a folder that cannot be made;
+  ///                     nothing is left running
   explicit LocalNodes(LocalNodesOptions options = {});
   /// stop().
   ~LocalNodes();

@@ -22,7 +22,7 @@ Run add_limits(CLI::App& program) {
     // What a unit keeps is its own setting, for it has no default.
     fmt::print("{:<22} {:>14}  {}\n", "--capacity", "none", "samples that a storage unit holds");
     fmt::print("{:<22} {:>14}  {}\n", "--capacity-bytes", "none",
-               "payload bytes that a storage unit holds");
+               "payload bytes that a storage unit holds in memory");
     return kOk;
   };
 }

@@ -160,10 +160,24 @@ void add_storage_options(CLI::App& command, NodeSettings& s) {
       ->type_name("SAMPLES");
   command
       .add_option("--capacity-bytes", s.storage.capacity_bytes,
-                  "Most payload bytes a unit holds, e.g. 8GiB; no bound unless given")
+                  "Most payload bytes a unit holds in memory, e.g. 8GiB; no bound unless given")
       ->transform(CLI::AsSizeValue(false))
       ->check(positive<int64_t>("bytes"))
       ->type_name("BYTES");
+  command
+      .add_option("--ssd-path", s.storage.ssd.path,
+                  "Folder on an SSD where units keep their large rows, in files that end with the "
+                  "node; created if it is not there. All rows stay in memory unless given")
+      ->type_name("DIR")
+      ->envname("TQ_SSD_PATH");
+  command
+      .add_option("--ssd-threshold-bytes", s.storage.ssd.threshold_bytes,
+                  "Which rows are large: those of this many bytes or more")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(positive<uint64_t>("bytes"))
+      ->default_str("1MiB")
+      ->type_name("BYTES")
+      ->envname("TQ_SSD_THRESHOLD_BYTES");
 }
 
 void add_metrics_options(CLI::App& command, NodeSettings& s) {

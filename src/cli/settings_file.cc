@@ -102,7 +102,7 @@ class SettingsReader {
   void read_controller(const YAML::Node& section);
   void read_backend(const YAML::Node& section);
   void read_simple_storage(const YAML::Node& section);
-  void refuse_ssd(const YAML::Node& section);
+  void read_ssd(const YAML::Node& section);
 
   bool boolean(const std::string& key, const YAML::Node& value) const {
     try {
@@ -195,7 +195,7 @@ void SettingsReader::read_simple_storage(const YAML::Node& section) {
     } else if (name == "total_storage_size") {
       if (!value.IsNull()) total.emplace(value);
     } else if (name == "ssd_offload") {
-      refuse_ssd(value);
+      read_ssd(value);
     } else if (name != "zmq_info" && name != "required_node_resource") {
       warn(prefix + name, value);
     }
@@ -207,13 +207,29 @@ void SettingsReader::read_simple_storage(const YAML::Node& section) {
   set("--capacity", prefix + "total_storage_size", *total, fmt::format("{}", share));
 }
 
-void SettingsReader::refuse_ssd(const YAML::Node& section) {
+void SettingsReader::read_ssd(const YAML::Node& section) {
+  const std::string prefix = "backend.SimpleStorage.ssd_offload.";
+  std::optional<YAML::Node> enabled, path, threshold;
   for (const auto& [name, value] : entries(section)) {
-    if (name != "enabled" || value.IsNull() || !boolean("ssd_offload.enabled", value)) continue;
-    fail(place(value),
-         "backend.SimpleStorage.ssd_offload.enabled is true, but this version keeps all rows in "
-         "memory; set it to false");
+    if (name == "enabled") {
+      if (!value.IsNull() && boolean(prefix + name, value)) enabled.emplace(value);
+    } else if (name == "path") {
+      if (!value.IsNull()) path.emplace(value);
+    } else if (name == "threshold_bytes") {
+      if (!value.IsNull() && count(prefix + name, value) > 0) threshold.emplace(value);
+    } else if (name != "glibc_mmap_threshold_bytes") {  // of an allocator that is not used here
+      warn(prefix + name, value);
+    }
   }
+  if (!enabled) return;
+  if (!path) {
+    fail(place(*enabled),
+         fmt::format("{0}enabled is true, but there is no {0}path; name a folder of the SSD, or "
+                     "set it to false",
+                     prefix));
+  }
+  set("--ssd-path", prefix + "path", *path);
+  if (threshold) set("--ssd-threshold-bytes", prefix + "threshold_bytes", *threshold);
 }
 
 SettingsFile SettingsFile::read(const std::filesystem::path& file) {

@@ -188,8 +188,8 @@ void add_unit(FamilyBuilder& builder, const NodeMetrics& unit) {
   gauge("tq_storage_ssd_active_values", "Values that lie on the SSD", told.ssd_active_values);
   gauge("tq_storage_ssd_active_bytes", "Bytes of values that lie on the SSD",
         told.ssd_active_bytes);
-  gauge("tq_storage_ssd_fallback_values_total", "Values kept in memory because the SSD failed",
-        told.ssd_fallback_values_total);
+  gauge("tq_storage_ssd_fallback_values_total",
+        "Values kept in memory because they could not be written", told.ssd_fallback_values_total);
   gauge("tq_storage_requests_arrived", "Requests that came to the unit", told.requests_arrived);
   add_arrivals(builder, told.arrivals_by_op, id);
   if (told.op_stats) add_op_stats(builder, *told.op_stats, id);

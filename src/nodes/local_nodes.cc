@@ -51,6 +51,7 @@ void check(const LocalNodesOptions& options) {
   check(options.index_rest.count() >= 0, "index_rest", "0 or more");
   check(options.capacity_samples.value_or(1) > 0, "capacity_samples", "positive");
   check(options.capacity_bytes.value_or(1) > 0, "capacity_bytes", "positive");
+  check(options.ssd_threshold_bytes > 0, "ssd_threshold_bytes", "positive");
 }
 
 controller::ControllerConfig controller_config(const LocalNodesOptions& options,
@@ -92,6 +93,7 @@ LocalNodes::LocalNodes(LocalNodesOptions options) : impl_(std::make_unique<Impl>
   }
   storage::StorageConfig unit{options.capacity_samples, options.capacity_bytes, {}};
   unit.checkpoint_root = root;
+  unit.ssd = {options.ssd_path, options.ssd_threshold_bytes};
   for (int i = 0; i < options.storage_units; ++i) {
     impl_->addresses.storage_units.push_back(started(nodes::start_storage(unit, listen)));
   }

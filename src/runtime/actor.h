@@ -43,10 +43,15 @@ struct Wait {
   TimePoint deadline;
 };
 
-/// Work that would delay other requests (a disk). Runs on the loop's worker thread, so it must not
-/// touch the actor's state; what it returns runs on the loop and gives the reply.
+/// Each is a thread of the loop that does jobs in their order, so that those of one kind never wait
+/// for another kind's.
+enum class Lane { kCheckpoints, kWrites, kReads };
+
+/// Work that would delay other requests (a disk). Runs on a worker thread of the loop, so it must
+/// not touch the actor's state; what it returns runs on the loop and gives the reply.
 struct Job {
   std::function<std::function<Reply()>()> work;
+  Lane lane = Lane::kCheckpoints;
 };
 
 using Outcome = std::variant<Reply, Wait, Job>;
@@ -87,6 +92,9 @@ class Actor {
   }
   /// Topics (see Wait) that changed since the last call.
   virtual std::vector<std::string> take_changed_topics() { return {}; }
+
+  /// Work that nobody waits for and that does not throw, for the lane of writes; empty: none.
+  virtual std::function<void()> take_chores() { return {}; }
 
   /// The name under which requests of this type are counted, a literal; kOtherOperation for types
   /// that the actor does not serve.

@@ -56,6 +56,7 @@ void EventLoop::run() {
     finish_jobs();
     for (const auto& socket : sockets_) serve(*socket);
     expire_waiting();
+    start_chores();
     rest_when_idle();
   }
   refuse_waiting();
@@ -207,7 +208,7 @@ void EventLoop::warn_if_heavy(const Pending& pending) const {
 }
 
 void EventLoop::start_job(Pending pending, Job job) {
-  worker_.run([this, pending = std::move(pending), work = std::move(job.work)]() mutable {
+  worker(job.lane).run([this, pending = std::move(pending), work = std::move(job.work)]() mutable {
     std::function<Reply()> make_reply;
     try {
       make_reply = work();
@@ -221,6 +222,12 @@ void EventLoop::start_job(Pending pending, Job job) {
         });
     wakeup_.notify();
   });
+}
+
+void EventLoop::start_chores() {
+  if (std::function<void()> chores = actor_.take_chores()) {
+    worker(Lane::kWrites).run(std::move(chores));
+  }
 }
 
 void EventLoop::finish_jobs() {

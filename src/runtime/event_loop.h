@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -77,6 +78,8 @@ class EventLoop {
   OperationCounters& count(const Pending& pending, const Reply& reply);
   LoopState state() const;
   void start_job(Pending pending, Job job);
+  void start_chores();
+  Worker& worker(Lane lane) { return workers_[static_cast<size_t>(lane)]; }
   void finish_jobs();
   void retry_waiting();
   void expire_waiting();
@@ -98,7 +101,7 @@ class EventLoop {
   Wakeup wakeup_;
   std::mutex finished_mutex_;
   std::vector<std::function<void()>> finished_;  // jobs' replies, to be sent by the loop
-  Worker worker_;                                // last: its thread uses what stands above
+  std::array<Worker, 3> workers_;  // by lane; last: their threads use what stands above
 };
 
 }  // namespace tq::runtime

@@ -44,11 +44,29 @@ void Block::drop_rows(size_t position) noexcept {
 size_t Block::drop(uint32_t row) noexcept {
   const size_t position = position_of(row);
   const size_t bytes = rows_->bytes_at(position);
+  if (const std::optional<SsdPlace> place = rows_->ssd_at(position)) {
+    --ssd_rows_;
+    ssd_bytes_ -= place->payload_bytes;
+  }
   dead_[position] = true;
   drop_rows(position);
   --live_rows_;
   live_bytes_ -= bytes;
   return bytes;
+}
+
+void Block::replace(std::shared_ptr<Rows> rows) noexcept {
+  rows_ = std::move(rows);
+  drops_are_due_ = false;
+  live_bytes_ = ssd_rows_ = ssd_bytes_ = 0;
+  for (size_t position = 0; position < dead_.size(); ++position) {
+    if (dead_[position]) continue;
+    live_bytes_ += rows_->bytes_at(position);
+    if (const std::optional<SsdPlace> place = rows_->ssd_at(position)) {
+      ++ssd_rows_;
+      ssd_bytes_ += place->payload_bytes;
+    }
+  }
 }
 
 void Block::compact() {

@@ -20,14 +20,16 @@ class Block {
   size_t live_rows() const noexcept { return live_rows_; }
   size_t live_bytes() const noexcept { return live_bytes_; }
   size_t held_bytes() const noexcept { return rows_->held_bytes(); }
+  /// Live rows that lie on an SSD, and their payload.
+  size_t ssd_rows() const noexcept { return ssd_rows_; }
+  size_t ssd_bytes() const noexcept { return ssd_bytes_; }
 
-  size_t row_bytes(uint32_t row) const noexcept { return rows_->bytes_at(position_of(row)); }
-  void write(uint32_t row, wire::Encoder& encoder) const {
-    rows_->write_at(position_of(row), encoder);
-  }
-  std::optional<TensorRow> tensor(uint32_t row) const noexcept {
-    return rows_->tensor_at(position_of(row));
-  }
+  const Rows& rows() const noexcept { return *rows_; }
+  bool is_live(size_t position) const noexcept { return !dead_[position]; }
+  size_t position_of(uint32_t row) const noexcept;
+
+  /// Puts the same live rows, at the same positions, in the place of those that are there.
+  void replace(std::shared_ptr<Rows> rows) noexcept;
 
   /// Ends a live row. Returns the bytes that it was counted with.
   size_t drop(uint32_t row) noexcept;
@@ -42,7 +44,6 @@ class Block {
   BlockSnapshot snapshot() const { return {rows_, numbers_}; }
 
  private:
-  size_t position_of(uint32_t row) const noexcept;
   void drop_rows(size_t position) noexcept;
 
   std::shared_ptr<Rows> rows_;
@@ -52,6 +53,8 @@ class Block {
   bool drops_are_due_ = false;  // rows_ was shared with a snapshot when rows died
   size_t live_rows_;
   size_t live_bytes_;
+  size_t ssd_rows_ = 0;
+  size_t ssd_bytes_ = 0;
 };
 
 }  // namespace tq::storage

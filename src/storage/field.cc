@@ -8,9 +8,7 @@ namespace tq::storage {
 
 size_t Field::held_bytes() const noexcept {
   size_t total = 0;
-  for (const Place& place : blocks_) {
-    if (place.block != nullptr) total += place.block->held_bytes();
-  }
+  for_each_block([&](const Block& block) { total += block.held_bytes(); });
   return total;
 }
 

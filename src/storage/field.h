@@ -14,12 +14,13 @@ namespace tq::storage {
 
 /// A stored row, where it lies. Valid until the next change of the store.
 struct RowView {
-  const Block* block;
-  uint32_t row;
+  const Rows* rows;
+  size_t position;
 
-  size_t bytes() const noexcept { return block->row_bytes(row); }
-  void write(wire::Encoder& encoder) const { block->write(row, encoder); }
-  std::optional<TensorRow> tensor() const noexcept { return block->tensor(row); }
+  size_t bytes() const noexcept { return rows->bytes_at(position); }
+  void write(wire::Encoder& encoder) const { rows->write_at(position, encoder); }
+  std::optional<TensorRow> tensor() const noexcept { return rows->tensor_at(position); }
+  std::optional<SsdPlace> ssd() const noexcept { return rows->ssd_at(position); }
 };
 
 /// One field of a store: which slot (storage/slot_table.h) has which row. Once seen, a field stays,
@@ -33,12 +34,20 @@ class Field {
   size_t row_count() const noexcept { return rows_.size(); }
   /// What the rows keep in memory, dead ones in their blocks included.
   size_t held_bytes() const noexcept;
+  /// Calls visit(const Block&) for each put of which rows are left.
+  template <class Visit>
+  void for_each_block(Visit&& visit) const {
+    for (const Place& place : blocks_) {
+      if (place.block != nullptr) visit(*place.block);
+    }
+  }
 
   /// The row of a slot; nothing when there is none.
   std::optional<RowView> find(uint32_t slot) const noexcept {
     const std::optional<RowRef> ref = rows_.find(slot);
     if (!ref) return std::nullopt;
-    return RowView{blocks_[ref->block].block.get(), ref->row};
+    const Block& block = *blocks_[ref->block].block;
+    return RowView{&block.rows(), block.position_of(ref->row)};
   }
 
   /// See StoreSnapshot.

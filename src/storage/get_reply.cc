@@ -127,7 +127,8 @@ void write_column(const std::vector<RowView>& views, wire::Encoder& encoder, Bud
   }
 }
 
-// A field named twice is one entry of the reply, as in a Python dict.
+}  // namespace
+
 wire::Names distinct(const wire::Names& names) {
   wire::Names result;
   std::unordered_set<std::string_view> seen;
@@ -137,22 +138,19 @@ wire::Names distinct(const wire::Names& names) {
   return result;
 }
 
-}  // namespace
-
-wire::OutMessage get_reply(const Store& store, std::string_view unit_id,
-                           const wire::Envelope& request, const wire::GetData& get,
+wire::OutMessage get_reply(const RowSource& rows, size_t bytes_stored, std::string_view unit_id,
+                           const wire::Envelope& request, const wire::Names& names,
                            const wire::Limits& limits) {
   const std::optional<wire::Extension> extension = wire::reply_extension(unit_id, request);
-  Budget budget{limits.frames_max, std::max(store.bytes_stored(), limits.header_bytes_max)};
-  const wire::Names fields = distinct(get.fields_);
-  const Store::Selection selection = store.select(get.global_indexes);
+  Budget budget{limits.frames_max, std::max(bytes_stored, limits.header_bytes_max)};
+  const wire::Names fields = distinct(names);
   const auto write_body = [&](wire::Encoder& encoder) {
     encoder.map(extension ? 2 : 1);
     encoder.str("data");
     encoder.map(fields.size());
     for (const std::string& field : fields) {
       encoder.str(field);
-      write_column(store.rows(field, selection), encoder, budget);
+      write_column(rows(field), encoder, budget);
     }
     if (extension) wire::internal::pack_extension(encoder, *extension);
   };

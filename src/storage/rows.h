@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "ssd/segment.h"
 #include "wire/encode.h"
 #include "wire/value.h"
 
@@ -24,9 +25,17 @@ struct TensorRow {
   const std::shared_ptr<const void>* owner;
 };
 
+/// Where a row lies that is not in memory, and its payload. Valid as TensorRow is.
+struct SsdPlace {
+  const ssd::Segment* segment;
+  ssd::Extent extent;
+  size_t payload_bytes;
+};
+
 /// The rows that one put brought for one field, addressed by position 0 to count() - 1. Holds
-/// payloads as slices of the frames that they came in. Not thread-safe.
-class Rows {
+/// payloads as slices of the frames that they came in. Shared, so that who reads them elsewhere
+/// can hold them. Not thread-safe.
+class Rows : public std::enable_shared_from_this<Rows> {
  public:
   Rows() = default;
   Rows(const Rows&) = delete;
@@ -45,6 +54,8 @@ class Rows {
   virtual void write_column(std::span<const uint32_t> positions, wire::Encoder& encoder) const = 0;
   /// The row if it is a tensor.
   virtual std::optional<TensorRow> tensor_at(size_t) const noexcept { return std::nullopt; }
+  /// Where the row lies if that is an SSD; storage/ssd_rows.h.
+  virtual std::optional<SsdPlace> ssd_at(size_t) const noexcept { return std::nullopt; }
   /// Frees what this row alone holds. It is not asked for again.
   virtual void drop_at(size_t) noexcept {}
   /// New Rows of the rows at these positions, holding none of the memory shared with the others.

@@ -3,11 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <exception>
 #include <random>
-#include <type_traits>
 
 #include "storage/get_reply.h"
+#include "storage/unit_replies.h"
 #include "wire/unpack.h"
 
 namespace tq::storage {
@@ -16,9 +15,6 @@ namespace {
 using runtime::make_reply;
 using runtime::Reply;
 using wire::Envelope;
-
-// A client raises StorageKeyNotFoundError instead of RuntimeError when an error has this.
-constexpr const char* kKeyNotFound = "[TQKeyNotFound] ";
 
 std::string draw_id() { return fmt::format("TQ_STORAGE_UNIT_{:08x}", std::random_device{}()); }
 
@@ -37,11 +33,6 @@ std::string_view metric_name(std::string_view type) {
   if (type == wire::PutData::kType) return "PUT_DATA";
   if (type == wire::GetData::kType) return "GET_DATA";
   return type;
-}
-
-Reply with_samples(Reply reply, size_t samples) {
-  reply.samples = samples;
-  return reply;
 }
 
 // Fields that metrics tell of; each is a line of what Prometheus stores for ever.
@@ -64,33 +55,19 @@ wire::Map op_stats(const runtime::RequestCounters& counters) {
   return stats;
 }
 
-// The reply to a request that fails, and what its message calls the request.
-template <class Message>
-struct Failure {
-  using Type = wire::PutGetError;
-  static constexpr const char* kVerb = "serve the request";
-};
-template <>
-struct Failure<wire::PutData> {
-  using Type = wire::PutError;
-  static constexpr const char* kVerb = "put the data";
-};
-template <>
-struct Failure<wire::GetData> {
-  using Type = wire::GetError;
-  static constexpr const char* kVerb = "get the data";
-};
-template <>
-struct Failure<wire::ClearData> {
-  using Type = wire::ClearDataError;
-  static constexpr const char* kVerb = "clear the data";
-};
+SsdPointer make_offload(const StorageConfig& config, const std::string& id) {
+  if (config.ssd.path.empty()) return nullptr;
+  return std::make_shared<const SsdOffload>(
+      SsdOffload{std::make_shared<ssd::Folder>(config.ssd.path, id), config.ssd.threshold_bytes,
+                 config.limits});
+}
 
 }  // namespace
 
 StorageUnit::StorageUnit(StorageConfig config)
     : id_(draw_id()),
       config_(config),
+      ssd_(make_offload(config, id_)),
       store_({config.capacity_samples, config.capacity_bytes}, config.limits) {}
 
 runtime::Outcome StorageUnit::handle(runtime::Request& request, runtime::TimePoint now) {
@@ -142,59 +119,58 @@ void StorageUnit::count_arrival(const std::string& request_type) {
 
 template <class Message>
 runtime::Outcome StorageUnit::answer(Envelope& request) {
-  try {
+  return guarded<Message>(request, [&]() -> runtime::Outcome {
     return serve(request, wire::unpack_body<Message>(request.body, config_.limits));
-  } catch (const Error& error) {
-    return refuse<Message>(request, error);
-  } catch (const std::bad_alloc&) {
-    return refuse<Message>(request, Error(ErrorCode::kCapacity, "the machine is out of memory"));
-  } catch (const std::exception& error) {
-    return refuse<Message>(request, Error(ErrorCode::kInternal, error.what()));
-  }
+  });
 }
 
-template <class Message>
-Reply StorageUnit::refuse(const Envelope& request, const Error& error) const {
-  using How = Failure<Message>;
-  const auto refusal = [&](const auto& body) {
-    Reply reply = make_reply(id_, request, body);
-    reply.refusal = error.code();
-    return reply;
-  };
-  const char* marker = error.code() == ErrorCode::kNotFound ? kKeyNotFound : "";
-  const std::string message =
-      fmt::format("{}storage unit {} cannot {}: {}", marker, id_, How::kVerb, error.what());
-  if constexpr (std::is_same_v<Message, wire::GetData>) {
-    // Upstream's handler of GET, and no other, fails itself on a body without its keys.
-    const bool is_dict = request.body.get_if<wire::Map>() != nullptr;
-    if (!is_dict || error.code() == ErrorCode::kMissingKey) {
-      return refusal(wire::PutGetError{message});
-    }
-  }
-  return refusal(typename How::Type{message});
-}
-
-Reply StorageUnit::serve(const Envelope& request, wire::PutData put) {
+runtime::Outcome StorageUnit::serve(const Envelope& request, wire::PutData put) {
   if (!put.data_parser.is_nil()) {
     throw Error(ErrorCode::kUnsupported,
                 "body.data_parser is a function of Python, and this unit runs no code that it is "
                 "sent; apply the function to the data before the put");
   }
-  store_.put(put.global_indexes, std::move(put.data));
-  return with_samples(make_reply(id_, request, wire::PutDataResponse{}), put.global_indexes.size());
+  Incoming incoming = store_.cut(std::move(put.global_indexes), std::move(put.data));
+  if (ssd_ != nullptr) {
+    SsdPlan plan = plan_offload(incoming, *ssd_);
+    if (plan.values > 0 || is_being_written(incoming.indexes)) {
+      return put_later(request, std::move(incoming), std::move(plan));
+    }
+  }
+  return put_reply(request, std::move(incoming));
 }
 
-Reply StorageUnit::serve(const Envelope& request, wire::GetData get) {
-  return with_samples({get_reply(store_, id_, request, get, config_.limits), {}},
-                      get.global_indexes.size());
+Reply StorageUnit::put_reply(const Envelope& request, Incoming incoming) {
+  const size_t samples = incoming.indexes.size();
+  store_.enter(std::move(incoming));
+  return with_samples(make_reply(id_, request, wire::PutDataResponse{}), samples);
 }
 
-Reply StorageUnit::serve(const Envelope& request, wire::ClearData clear) {
-  store_.clear(clear.global_indexes);
+runtime::Outcome StorageUnit::serve(const Envelope& request, wire::GetData get) {
+  if (ssd_ != nullptr) {
+    auto rows = std::make_shared<SsdGet>(store_, get, config_.limits);
+    if (rows->needs_load()) return get_later(request, std::move(rows), std::move(get));
+  }
+  const Store::Selection selection = store_.select(get.global_indexes);
+  const auto rows_of = [&](const std::string& field) { return store_.rows(field, selection); };
+  return with_samples(
+      {get_reply(rows_of, store_.bytes_stored(), id_, request, get.fields_, config_.limits), {}},
+      get.global_indexes.size());
+}
+
+runtime::Outcome StorageUnit::serve(const Envelope& request, wire::ClearData clear) {
+  if (is_being_written(clear.global_indexes)) {
+    return clear_later(request, std::move(clear.global_indexes));
+  }
+  return clear_reply(request, clear.global_indexes);
+}
+
+Reply StorageUnit::clear_reply(const Envelope& request, const wire::Indexes& indexes) {
+  store_.clear(indexes);
   return with_samples(
       make_reply(id_, request,
                  wire::ClearDataResponse{fmt::format("storage unit {} cleared the data", id_)}),
-      clear.global_indexes.size());
+      indexes.size());
 }
 
 Reply StorageUnit::serve(const Envelope& request, wire::GetMetrics) {
@@ -203,6 +179,13 @@ Reply StorageUnit::serve(const Envelope& request, wire::GetMetrics) {
   metrics.capacity = config_.capacity_samples;
   metrics.active_keys = static_cast<int64_t>(store_.active_keys());
   metrics.process_rss_bytes = runtime::process_rss_bytes();
+  if (ssd_ != nullptr) {
+    const Store::OnSsd on_ssd = store_.on_ssd();
+    metrics.ssd_offload_enabled = 1;
+    metrics.ssd_active_values = static_cast<int64_t>(on_ssd.values);
+    metrics.ssd_active_bytes = static_cast<int64_t>(on_ssd.bytes);
+    metrics.ssd_fallback_values_total = ssd_->folder->fallback_values();
+  }
   metrics.requests_arrived = requests_arrived_;
   wire::Map arrivals;
   for (const auto& [name, count] : arrivals_) arrivals.emplace_back(name, count);

@@ -51,44 +51,62 @@ wire::Map take_columns(wire::Value data) {
               fmt::format("body.data must be a dict of columns, got {}", data.kind_name()));
 }
 
+wire::Indexes distinct_indexes(const Incoming& incoming) {
+  wire::Indexes distinct;
+  distinct.reserve(incoming.rows.size());
+  for (uint32_t row : incoming.rows) distinct.push_back(incoming.indexes[row]);
+  return distinct;
+}
+
 }  // namespace
 
-Store::Store(Capacity capacity, wire::Limits limits) : capacity_(capacity), limits_(limits) {}
+Store::Store(Capacity capacity, wire::Limits limits, SsdPointer offload)
+    : capacity_(capacity), limits_(limits), offload_(std::move(offload)) {}
 
-void Store::put(const wire::Indexes& indexes, wire::Value data) {
-  std::vector<Column> columns = cut(take_columns(std::move(data)), indexes.size());
-  const std::vector<uint32_t> rows = winning_rows(indexes);
-  if (rows.size() != indexes.size()) {
-    for (Column& column : columns) {
-      drop_losers(*column.block, indexes.size(), rows);
-      if (column.block->is_sparse()) column.block->compact();
-    }
+Incoming Store::cut(wire::Indexes indexes, wire::Value data) const {
+  Incoming incoming{std::move(indexes), {}, {}};
+  const size_t count = incoming.indexes.size();
+  incoming.columns = cut_columns(take_columns(std::move(data)), count);
+  incoming.rows = winning_rows(incoming.indexes);
+  if (incoming.rows.size() == count) return incoming;
+  for (Column& column : incoming.columns) {
+    drop_losers(*column.block, count, incoming.rows);
+    if (column.block->is_sparse()) column.block->compact();
   }
-  enter(indexes, std::move(columns), rows);
+  return incoming;
 }
 
 void Store::put_some(const wire::Indexes& indexes, wire::Value data,
                      std::span<const uint32_t> rows) {
-  std::vector<Column> columns = cut(take_columns(std::move(data)), indexes.size());
+  Incoming incoming{indexes, {}, {rows.begin(), rows.end()}};
+  incoming.columns = cut_columns(take_columns(std::move(data)), indexes.size());
   if (rows.size() != indexes.size()) {
-    for (Column& column : columns) {
+    for (Column& column : incoming.columns) {
       drop_losers(*column.block, indexes.size(), rows);
       column.block->compact();
     }
   }
-  enter(indexes, std::move(columns), rows);
+  if (offload_ != nullptr) offload_rows(incoming, plan_offload(incoming, *offload_), offload_);
+  enter(std::move(incoming));
 }
 
-// `rows` name different indexes; other rows of the columns are dropped already.
-void Store::enter(const wire::Indexes& indexes, std::vector<Column> columns,
-                  std::span<const uint32_t> rows) {
-  wire::Indexes distinct;
-  distinct.reserve(rows.size());
-  for (uint32_t row : rows) distinct.push_back(indexes[row]);
+std::vector<uint32_t> Store::admit(const std::vector<Column>& columns,
+                                   const wire::Indexes& distinct, size_t spared_bytes) {
   check_fields(columns);
   check_samples(distinct);
-  const std::vector<uint32_t> slots = slots_.plan(distinct);
-  check_bytes(columns, slots);
+  std::vector<uint32_t> slots = slots_.plan(distinct);
+  check_bytes(columns, slots, spared_bytes);
+  return slots;
+}
+
+void Store::check(const Incoming& incoming, size_t spared_bytes) {
+  admit(incoming.columns, distinct_indexes(incoming), spared_bytes);
+}
+
+void Store::enter(Incoming incoming) {
+  std::vector<Column>& columns = incoming.columns;
+  const wire::Indexes distinct = distinct_indexes(incoming);
+  const std::vector<uint32_t> slots = admit(columns, distinct, 0);
   // What may still fail, for want of memory, comes before the first change of a row.
   std::vector<Field*> fields;
   fields.reserve(columns.size());
@@ -99,14 +117,14 @@ void Store::enter(const wire::Indexes& indexes, std::vector<Column> columns,
   slots_.commit(distinct, slots);
   for (size_t i = 0; i < columns.size() && !slots.empty(); ++i) {
     bytes_stored_ += columns[i].block->live_bytes();
-    bytes_stored_ -= fields[i]->put(std::move(columns[i].block), slots, rows);
+    bytes_stored_ -= fields[i]->put(std::move(columns[i].block), slots, incoming.rows);
     fields[i]->tidy();
   }
 }
 
-std::vector<Store::Column> Store::cut(wire::Map columns, size_t count) const {
-  std::vector<Column> cut_columns;
-  cut_columns.reserve(columns.size());
+std::vector<Store::Column> Store::cut_columns(wire::Map columns, size_t count) const {
+  std::vector<Column> cut;
+  cut.reserve(columns.size());
   std::unordered_map<std::string, size_t> seen;
   for (auto& [key, column] : columns) {
     const std::string* name = key.get_if<std::string>();
@@ -119,14 +137,14 @@ std::vector<Store::Column> Store::cut(wire::Map columns, size_t count) const {
                                                  name->size(), limits_.name_bytes_max));
     }
     auto block = std::make_unique<Block>(cut_column(*name, std::move(column), count, limits_));
-    const auto [place, is_new] = seen.emplace(*name, cut_columns.size());
+    const auto [place, is_new] = seen.emplace(*name, cut.size());
     if (is_new) {
-      cut_columns.push_back({*name, std::move(block)});
+      cut.push_back({*name, std::move(block)});
     } else {
-      cut_columns[place->second].block = std::move(block);  // as in a Python dict
+      cut[place->second].block = std::move(block);  // as in a Python dict
     }
   }
-  return cut_columns;
+  return cut;
 }
 
 void Store::check_fields(const std::vector<Column>& columns) const {
@@ -152,7 +170,8 @@ void Store::check_samples(std::span<const int64_t> indexes) const {
   }
 }
 
-void Store::check_bytes(const std::vector<Column>& columns, std::span<const uint32_t> slots) const {
+void Store::check_bytes(const std::vector<Column>& columns, std::span<const uint32_t> slots,
+                        size_t spared_bytes) const {
   if (!capacity_.bytes) return;
   size_t added = 0;
   size_t replaced = 0;
@@ -165,6 +184,7 @@ void Store::check_bytes(const std::vector<Column>& columns, std::span<const uint
       if (before) replaced += before->bytes();
     }
   }
+  added -= spared_bytes;
   if (bytes_stored_ - replaced + added > static_cast<uint64_t>(*capacity_.bytes)) {
     throw Error(
         ErrorCode::kCapacity,
@@ -220,6 +240,17 @@ StoreSnapshot Store::snapshot() const {
 size_t Store::bytes_held() const noexcept {
   size_t total = 0;
   for (const auto& field : fields_) total += field->held_bytes();
+  return total;
+}
+
+Store::OnSsd Store::on_ssd() const noexcept {
+  OnSsd total;
+  for (const auto& field : fields_) {
+    field->for_each_block([&](const Block& block) {
+      total.values += block.ssd_rows();
+      total.bytes += block.ssd_bytes();
+    });
+  }
   return total;
 }
 

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "storage/field.h"
+#include "storage/incoming.h"
 #include "storage/slot_table.h"
 #include "storage/snapshot.h"
+#include "storage/ssd_offload.h"
 #include "wire/limits.h"
 #include "wire/messages.h"
 
@@ -20,8 +22,8 @@ namespace tq::storage {
 /// How much a store takes; nothing: without bound.
 struct Capacity {
   std::optional<int64_t> samples;
-  /// Payload of live rows as Rows::bytes_at counts it. Memory in use stays below twice that, for
-  /// blocks are compacted when more than half of them is dead.
+  /// Payload of live rows in memory as Rows::bytes_at counts it. Memory in use stays below twice
+  /// that, for blocks are compacted when more than half of them is dead.
   std::optional<int64_t> bytes;
 };
 
@@ -29,15 +31,25 @@ struct Capacity {
 /// it throws tq::Error, not at all. Not thread-safe.
 class Store {
  public:
-  Store(Capacity capacity, wire::Limits limits);
+  /// `offload`, if any: where put_some() lets large rows lie.
+  Store(Capacity capacity, wire::Limits limits, SsdPointer offload = nullptr);
 
   /// Stores row i of each column under indexes[i], replacing what was there; of equal indexes the
   /// last wins. `data` is a dict or TensorDict of columns (storage/column.h). Throws
   /// Error(kInvalidArgument, kWrongType) naming the field, Error(kCapacity), Error(kLimit).
-  void put(const wire::Indexes& indexes, wire::Value data);
+  void put(wire::Indexes indexes, wire::Value data) {
+    enter(cut(std::move(indexes), std::move(data)));
+  }
+
+  /// A put in two steps, between which rows may go to an SSD. The first changes nothing; the second
+  /// throws what the store, as it is then, has against it.
+  Incoming cut(wire::Indexes indexes, wire::Value data) const;
+  void enter(Incoming incoming);
+  /// Throws what enter() would throw now if `spared_bytes` of the rows were not in memory.
+  void check(const Incoming& incoming, size_t spared_bytes);
 
   /// Puts rows `rows` (positions, ascending) of the columns alone, which keep no memory of the
-  /// others. Throws what put() throws.
+  /// others. Blocks on the disk where there is an SSD. Throws what put() throws.
   void put_some(const wire::Indexes& indexes, wire::Value data, std::span<const uint32_t> rows);
 
   /// Some global indexes, looked up once for all fields. Valid until the next change.
@@ -70,25 +82,31 @@ class Store {
   }
   /// What the rows keep in memory, dead ones in blocks not yet compacted included.
   size_t bytes_held() const noexcept;
+  /// Live rows that lie on an SSD, and their payload.
+  struct OnSsd {
+    size_t values = 0;
+    size_t bytes = 0;
+  };
+  OnSsd on_ssd() const noexcept;
 
  private:
-  struct Column {
-    std::string field;
-    std::unique_ptr<Block> block;
-  };
+  using Column = Incoming::Column;
 
-  std::vector<Column> cut(wire::Map columns, size_t count) const;
-  void enter(const wire::Indexes& indexes, std::vector<Column> columns,
-             std::span<const uint32_t> rows);
+  std::vector<Column> cut_columns(wire::Map columns, size_t count) const;
+  /// The slots of different indexes that are to get these columns, or why they must not.
+  std::vector<uint32_t> admit(const std::vector<Column>& columns, const wire::Indexes& distinct,
+                              size_t spared_bytes);
   void check_fields(const std::vector<Column>& columns) const;
   void check_samples(std::span<const int64_t> indexes) const;
-  void check_bytes(const std::vector<Column>& columns, std::span<const uint32_t> slots) const;
+  void check_bytes(const std::vector<Column>& columns, std::span<const uint32_t> slots,
+                   size_t spared_bytes) const;
   Field* find_field(const std::string& name) const noexcept;
   Field& obtain_field(const std::string& name);
   std::string field_names() const;
 
   Capacity capacity_;
   wire::Limits limits_;
+  SsdPointer offload_;
   std::vector<std::unique_ptr<Field>> fields_;  // in the order in which they were first seen
   std::unordered_map<std::string, size_t> field_numbers_;
   SlotTable slots_;

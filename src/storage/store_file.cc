@@ -74,7 +74,8 @@ class BlockWriter {
     size_t from = 0;
     size_t bytes = 0;
     for (size_t i = 0; i < positions.size(); ++i) {
-      const size_t row_bytes = rows_.bytes_at(positions[i]);
+      const std::optional<SsdPlace> on_ssd = rows_.ssd_at(positions[i]);
+      const size_t row_bytes = on_ssd ? on_ssd->payload_bytes : rows_.bytes_at(positions[i]);
       if (i > from && (bytes + row_bytes > kSectionBytes || i - from == kSectionRows)) {
         write_section(indexes.subspan(from, i - from), positions.subspan(from, i - from));
         from = i;

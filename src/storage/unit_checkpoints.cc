@@ -27,9 +27,10 @@ Reply failure(const std::string& id, const Envelope& request, const char* what,
       Message{false, fmt::format("storage unit {} cannot {}: {}", id, what, error.what())});
 }
 
-std::unique_ptr<Store> read_files(const StorageConfig& config, const CheckpointOrder& order) {
+std::unique_ptr<Store> read_files(const StorageConfig& config, const SsdPointer& offload,
+                                  const CheckpointOrder& order) {
   auto store = std::make_unique<Store>(Capacity{config.capacity_samples, config.capacity_bytes},
-                                       config.limits);
+                                       config.limits, offload);
   for (const wire::CheckpointFile& file : order.files) {
     const checkpoint::Root& root = checkpoint::require(config.checkpoint_root, file.path);
     // The same number of units: whatever the file has is this unit's.
@@ -78,7 +79,9 @@ runtime::Outcome StorageUnit::serve(const Envelope& request, wire::SaveStorageCh
 runtime::Job StorageUnit::load(const Envelope& request, CheckpointOrder order,
                                std::function<void(StorageUnit&, std::unique_ptr<Store>)> take) {
   jobs_.begin();
-  auto work = [config = config_, order = std::move(order)] { return read_files(config, order); };
+  auto work = [config = config_, offload = ssd_, order = std::move(order)] {
+    return read_files(config, offload, order);
+  };
   auto done = [this, request,
                take = std::move(take)](Result<std::unique_ptr<Store>> loaded) -> Reply {
     jobs_.end();

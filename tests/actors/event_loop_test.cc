@@ -18,6 +18,7 @@ namespace tq::test {
 namespace {
 
 using namespace std::chrono_literals;
+using runtime::Lane;
 using runtime::Outcome;
 using runtime::Reply;
 using runtime::Request;
@@ -47,8 +48,12 @@ class ItemActor : public runtime::Actor {
     if (type == "TAKE") return take(topic, deadline(request), now);
     if (type == "ADD_AT_DEADLINE") return add_at_deadline(topic, deadline(request), now);
     if (type == "JOB") return runtime::Job{[this] { return blocked_job(); }};
+    if (type == "WRITE") return runtime::Job{[this] { return blocked_job(); }, Lane::kWrites};
+    if (type == "READ") return runtime::Job{read_job, Lane::kReads};
     if (type == "FAILING_JOB") return runtime::Job{[]() -> std::function<Reply()> { fail(); }};
     if (type == "FAILING_REPLY") return runtime::Job{[] { return []() -> Reply { fail(); }; }};
+    if (type == "CHORE") has_chore_ = true;
+    if (type == "CHORE") return reply_of("CHORE", Value());
     if (type == "THROW") fail();
     return Reply{};  // no frames: an actor's mistake
   }
@@ -57,7 +62,13 @@ class ItemActor : public runtime::Actor {
 
   std::vector<std::string> take_changed_topics() override { return std::exchange(changed_, {}); }
 
+  std::function<void()> take_chores() override {
+    if (!std::exchange(has_chore_, false)) return {};
+    return [this] { chore_done.set_value(std::this_thread::get_id()); };
+  }
+
   std::promise<void> job_may_end;
+  std::promise<std::thread::id> chore_done;
 
  private:
   [[noreturn]] static void fail() { throw std::runtime_error("the actor failed"); }
@@ -103,9 +114,14 @@ class ItemActor : public runtime::Actor {
     return [] { return reply_of("JOB_DONE", Value()); };
   }
 
+  static std::function<Reply()> read_job() {
+    return [] { return reply_of("READ_DONE", Value()); };
+  }
+
   std::string id_ = "ACTOR";
   std::map<std::string, int64_t> items_;
   std::vector<std::string> changed_;
+  bool has_chore_ = false;
   int64_t waited_ = 0;  // how often a request was told to wait
 };
 
@@ -262,6 +278,20 @@ TEST_CASE("a job delays no other request, and its reply comes when it is done") 
   CHECK_FALSE(slow.has_reply());
   loop.actor.job_may_end.set_value();
   CHECK(slow.receive().request_type == "JOB_DONE");
+}
+
+TEST_CASE("a job waits for no job of another lane, and chores for the writes before them") {
+  Loop loop;
+  Client client = loop.client();
+  client.send(request_frames("WRITE"));
+  client.send(request_frames("READ"));
+  CHECK(client.receive().request_type == "READ_DONE");
+  std::future<std::thread::id> chore = loop.actor.chore_done.get_future();
+  CHECK(client.ask("CHORE").request_type == "CHORE");
+  CHECK(chore.wait_for(0s) == std::future_status::timeout);
+  loop.actor.job_may_end.set_value();
+  CHECK(client.receive().request_type == "JOB_DONE");
+  CHECK(chore.get() != std::this_thread::get_id());
 }
 
 TEST_CASE("a job that throws is answered, and so is the next one") {

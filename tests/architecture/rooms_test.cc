@@ -27,14 +27,15 @@ const std::map<std::string, std::set<std::string>> kMayKnow = {
     {"runtime", {"wire", "zmtp"}},
     {"checkpoint", {"memory", "wire", "runtime"}},
     {"controller", {"wire", "runtime", "checkpoint"}},
-    {"storage", {"wire", "runtime", "checkpoint"}},
+    {"ssd", {"runtime"}},
+    {"storage", {"wire", "runtime", "checkpoint", "ssd"}},
     {"nodes", {"runtime", "checkpoint", "controller", "storage"}},
     {"manager", {"wire", "runtime", "zmtp"}},
     {"client", {"wire", "runtime", "manager"}},
     {"metrics", {"runtime", "manager", "wire"}},
     {"torch", {}},
     {"cli",
-     {"memory", "wire", "runtime", "checkpoint", "controller", "storage", "nodes", "manager",
+     {"memory", "wire", "runtime", "checkpoint", "ssd", "controller", "storage", "nodes", "manager",
       "client", "metrics", "torch"}},
 };
 

@@ -154,7 +154,8 @@ def test_what_is_packaged_is_in_order(unit):
     ("metrics:\n  enabled: true\n  port: 99999\n", ["tq.yaml:3", "metrics.port"]),
     ("backend:\n  storage_backend: MooncakeStore\n", ["tq.yaml:2", "MooncakeStore", "SimpleStorage"]),
     ("backend:\n  SimpleStorage:\n    total_storage_size: -5\n", ["tq.yaml:3", "total_storage_size", "positive"]),
-    ("backend:\n  SimpleStorage:\n    ssd_offload:\n      enabled: true\n", ["tq.yaml:4", "ssd_offload", "false"]),
+    ("backend:\n  SimpleStorage:\n    ssd_offload:\n      enabled: true\n", ["tq.yaml:4", "ssd_offload.path", "false"]),
+    ("backend:\n  SimpleStorage:\n    ssd_offload:\n      threshold_bytes: 0\n", ["tq.yaml:4", "threshold_bytes", "positive"]),
     ("controller: 3\n", ["tq.yaml:1", "map of settings"]),
     ("x" * (2 << 20), ["no configuration file"]),
 ], ids=lambda value: value[:30].replace("\n", " ") if isinstance(value, str) else "")

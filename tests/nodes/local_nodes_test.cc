@@ -113,6 +113,8 @@ TEST_CASE("options that make no sense are refused by name, and nothing is left r
   CHECK_THAT(refusal({.index_rest = std::chrono::milliseconds(-1)}), Contains("index_rest"));
   CHECK_THAT(refusal({.capacity_samples = 0}), Contains("capacity_samples must be positive"));
   CHECK_THAT(refusal({.capacity_bytes = -5}), Contains("capacity_bytes must be positive"));
+  CHECK_THAT(refusal({.ssd_threshold_bytes = 0}), Contains("ssd_threshold_bytes must be positive"));
+  CHECK_THAT(refusal({.ssd_path = "/dev/null"}), Contains("/dev/null is no folder"));
   CHECK(threads() == before);
 }
 
