@@ -35,8 +35,10 @@ inline const unsigned char* octets(std::string_view text) {
 inline std::string raw_box(std::string_view plain, const std::string& nonce, const RawKey& to,
                            const RawKey& from) {
   std::string box(plain.size() + 16, '\0');
-  crypto_box_easy(reinterpret_cast<unsigned char*>(box.data()), octets(plain), plain.size(),
-                  octets(nonce), to.data(), from.data());
+  if (crypto_box_easy(reinterpret_cast<unsigned char*>(box.data()), octets(plain), plain.size(),
+                      octets(nonce), to.data(), from.data()) != 0) {
+    throw std::runtime_error("a box cannot be made");
+  }
   return box;
 }
 inline std::string open_raw_box(std::string_view box, const std::string& nonce, const RawKey& from,
