@@ -22,7 +22,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION science)
 # Every library that the program links, in the versions that it was linked with.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # Who builds on the client needs the headers of these.
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libfmt-dev, libspdlog-dev")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libfmt-dev, libspdlog-dev, libsodium-dev, pkg-config")
 set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL Unspecified deb)
 set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)

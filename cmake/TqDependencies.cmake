@@ -17,6 +17,10 @@ find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
 add_library(tq_xxhash INTERFACE)
 target_include_directories(tq_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE})
 
+# The boxes of CURVE. A consumer's own find_package(TransferQueue) makes the same target.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(TQ_SODIUM REQUIRED IMPORTED_TARGET libsodium)
+
 # Metrics over HTTP: prometheus-cpp writes Prometheus' text, civetweb serves it. Debian's package of the first brings
 # the second; its CMake files want curl and more that is not used here.
 find_path(PROMETHEUS_INCLUDE prometheus/text_serializer.h REQUIRED)
@@ -39,7 +43,6 @@ target_link_libraries(tq_yaml INTERFACE ${YAML_CPP_LIBRARY})
 
 # libzmq is no part of what is built: it is the peer of tests and the measure of benchmarks.
 if(TQ_BUILD_TESTS OR TQ_BUILD_BENCH)
-  find_package(PkgConfig REQUIRED)
   pkg_check_modules(TQ_ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
   find_path(CPPZMQ_INCLUDE zmq.hpp REQUIRED)
   add_library(tq_zmq INTERFACE)

@@ -38,6 +38,19 @@ enum class GetForm {
   kRows,        ///< each row where it was received: no copy is made, and a kept row keeps no other
 };
 
+/// Keys for nodes that were started with --curve-key: all that is sent is encrypted then, and both
+/// ends prove who they are. Both files or none; nodes with keys serve no client without, and a
+/// client with keys talks to no node without.
+struct CurveOptions {
+  /// The client's own secret key, made by `tq keygen`; nobody else may be able to read it.
+  std::filesystem::path key_file{};
+  /// The nodes' public key: the .pub file of their key.
+  std::filesystem::path server_key_file{};
+
+  /// The files that TQ_CURVE_KEY and TQ_CURVE_SERVER_KEY name, as the commands of `tq` take them.
+  static CurveOptions from_environment();
+};
+
 /// How a client behaves.
 struct ClientOptions {
   std::string client_id;  ///< drawn when empty
@@ -50,6 +63,7 @@ struct ClientOptions {
   /// Once this is requested, calls that wait at the controller, and later ones, end with
   /// kUnavailable, so that a thread in one can be joined; others end by their deadline.
   std::stop_token stop;
+  CurveOptions curve{};  ///< none: unencrypted, to nodes that serve anybody
 };
 
 /// How get_meta finds samples (Python: mode).
@@ -116,7 +130,9 @@ struct KVChanges {
 class TransferQueueClient {
  public:
   /// Joins the nodes: a handshake with the controller. Throws Error(kUnavailable) within 5 seconds
-  /// when nothing, or no controller, answers at its address.
+  /// when nothing, or no controller, answers at its address, or one end has keys that the other
+  /// does not know. Reads the files of options.curve: kNotFound for one that is not there,
+  /// kInvalidArgument for one that is no key, or a secret one that others may read.
   explicit TransferQueueClient(Nodes nodes, ClientOptions options = {});
   ~TransferQueueClient();
   TransferQueueClient(const TransferQueueClient&) = delete;

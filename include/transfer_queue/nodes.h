@@ -27,6 +27,13 @@ struct LocalNodesOptions {
   /// all addresses.
   std::string advertise{};
 
+  /// The nodes' own secret key, made by `tq keygen`, with which they serve clients that have keys
+  /// and no others (not those of Python); empty: they serve anybody who can connect, unencrypted.
+  std::filesystem::path curve_key{};
+  /// The public keys of the clients that may connect: a file with one a line, or a folder of .pub
+  /// files. It goes with `curve_key`; who has the nodes' own key may connect too.
+  std::filesystem::path curve_clients{};
+
   /// Which ready samples a fetch gets; nothing: SequentialSampler.
   std::unique_ptr<Sampler> sampler{};
   /// What clients may choose by name for a request (GetMetaOptions::sampler). Its factories run on
@@ -78,7 +85,7 @@ class LocalNodes {
  public:
   /// Starts the nodes; they serve when it returns. Blocks for the bind only. Throws
   ///   kInvalidArgument  an option that makes no sense; names it
-  ///   kNotFound         a checkpoint_root that is not there
+  ///   kNotFound         a checkpoint_root, or a file of keys, that is not there
   ///   kUnavailable      an address or port that cannot be bound, or a folder that cannot be made;
   ///                     nothing is left running
   explicit LocalNodes(LocalNodesOptions options = {});

@@ -172,7 +172,7 @@ int run_bandwidth(BenchSettings s) {
     }
   }
   std::optional<ChildNodes> nodes;
-  if (s.client.info_dir.empty()) s.client.info_dir = nodes.emplace(s.units).info_dir();
+  if (s.client.info_dir.empty()) use_own_nodes(s.client, nodes.emplace(s.units));
   const auto client = join(s.client);
   if (!s.json) print_row({"size", "rows x len x cols", "tensors", "PUT", "", "GET", ""});
   for (const BenchSize& size : sizes) {

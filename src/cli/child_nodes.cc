@@ -51,8 +51,11 @@ ChildNodes::ChildNodes(int units) : info_dir_(new_folder()) {
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  // Meant for nodes that stay: a fixed port may be theirs, a file may give other units.
-  for (const char* variable : {"TQ_METRICS_PORT", "TQ_CONFIG"}) ::unsetenv(variable);
+  // Meant for nodes that stay: a fixed port may be theirs, a file may give other units or keys.
+  for (const char* variable :
+       {"TQ_METRICS_PORT", "TQ_CONFIG", "TQ_CURVE_KEY", "TQ_CURVE_CLIENTS"}) {
+    ::unsetenv(variable);
+  }
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) fail(std::strerror(errno));
   process_ = ::fork();

@@ -13,7 +13,8 @@ namespace tq::cli {
 /// end with this object, and with this process however it ends. Not thread-safe.
 class ChildNodes {
  public:
-  /// Starts them and waits until they are ready. Throws Error(kUnavailable) with what they said.
+  /// Starts them, on loopback and without keys, and waits until they are ready. Throws
+  /// Error(kUnavailable) with what they said.
   explicit ChildNodes(int units);
   ~ChildNodes();
   ChildNodes(const ChildNodes&) = delete;

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/exit_code.h"
+#include "runtime/curve_files.h"
 
 namespace tq::cli {
 
@@ -30,6 +31,16 @@ CLI::Option* add_client_options(CLI::App& command, ClientSettings& settings) {
       ->capture_default_str()
       ->check(seconds_above_zero())
       ->type_name("SECONDS");
+  command
+      .add_option("--curve-key", settings.curve.key_file,
+                  "Your own secret key ('tq keygen'), for nodes that were started with --curve-key")
+      ->type_name("FILE")
+      ->envname("TQ_CURVE_KEY");
+  command
+      .add_option("--curve-server-key", settings.curve.server_key_file,
+                  "The nodes' public key: the .pub file of their --curve-key")
+      ->type_name("FILE")
+      ->envname("TQ_CURVE_SERVER_KEY");
   return command
       .add_option("--info-dir", settings.info_dir,
                   "Folder with the nodes' addresses, controller.json and storage-0.json, ...; they "
@@ -38,10 +49,21 @@ CLI::Option* add_client_options(CLI::App& command, ClientSettings& settings) {
       ->envname("TQ_INFO_DIR");
 }
 
+void use_own_nodes(ClientSettings& settings, const ChildNodes& nodes) {
+  settings.info_dir = nodes.info_dir();
+  settings.curve = {};
+}
+
 std::unique_ptr<TransferQueueClient> join(const ClientSettings& settings) {
   ClientOptions options;
-  options.deadline = std::chrono::milliseconds(static_cast<int64_t>(settings.deadline_s * 1000));
+  options.deadline = settings.deadline();
+  options.curve = settings.curve;
   return std::make_unique<TransferQueueClient>(Nodes::read(settings.info_dir), options);
+}
+
+zmtp::CurvePointer keys_of(const ClientSettings& settings) {
+  return runtime::client_curve({"--curve-key", settings.curve.key_file},
+                               {"--curve-server-key", settings.curve.server_key_file});
 }
 
 int reaching(const std::function<int()>& work) {

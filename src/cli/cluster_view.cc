@@ -59,12 +59,13 @@ std::string version_of(const NodeMetrics& metrics) {
 }  // namespace
 
 struct ClusterWatch::Impl {
-  Impl(Nodes nodes_in, std::chrono::milliseconds deadline_in, std::vector<std::string> tasks_in)
+  Impl(Nodes nodes_in, std::chrono::milliseconds deadline_in, std::vector<std::string> tasks_in,
+       const zmtp::CurvePointer& curve)
       : nodes(std::move(nodes_in)),
         deadline(deadline_in),
         tasks(std::move(tasks_in)),
         id(fmt::format("TQ_STATUS_{:08x}", std::random_device{}())),
-        pool("TQ_STORAGE_" + id + "_"),
+        pool("TQ_STORAGE_" + id + "_", curve),
         controller(nodes.controller, pool, id) {}
 
   Deadline until() const { return std::chrono::steady_clock::now() + deadline; }
@@ -82,8 +83,8 @@ struct ClusterWatch::Impl {
 };
 
 ClusterWatch::ClusterWatch(Nodes nodes, std::chrono::milliseconds deadline,
-                           std::vector<std::string> tasks)
-    : impl_(std::make_unique<Impl>(std::move(nodes), deadline, std::move(tasks))) {}
+                           std::vector<std::string> tasks, const zmtp::CurvePointer& curve)
+    : impl_(std::make_unique<Impl>(std::move(nodes), deadline, std::move(tasks), curve)) {}
 ClusterWatch::~ClusterWatch() = default;
 
 ClusterView ClusterWatch::look() {

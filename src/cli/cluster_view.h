@@ -44,8 +44,9 @@ struct ClusterView {
 class ClusterWatch {
  public:
   /// `tasks`: of which a Python controller is asked, since it cannot list them; asking makes it
-  /// remember the task.
-  ClusterWatch(Nodes nodes, std::chrono::milliseconds deadline, std::vector<std::string> tasks);
+  /// remember the task. `curve`: the keys, where the nodes want some.
+  ClusterWatch(Nodes nodes, std::chrono::milliseconds deadline, std::vector<std::string> tasks,
+               const zmtp::CurvePointer& curve);
   ~ClusterWatch();
 
   /// Blocks until the deadline at most. Nodes that do not answer are told in the view, not thrown.

@@ -50,11 +50,10 @@ void print_text(const Findings& findings) {
 }
 
 int run_doctor(const CLI::App& program, const DoctorSettings& settings) {
+  const zmtp::CurvePointer curve = keys_of(settings.client);
   Findings findings;
   const AddressFiles nodes = check_addresses(settings.client.info_dir, findings);
-  check_nodes(nodes,
-              std::chrono::milliseconds(static_cast<int64_t>(settings.client.deadline_s * 1000)),
-              findings);
+  check_nodes(nodes, settings.client.deadline(), curve, findings);
   check_machine(findings);
   check_settings(program, findings);
   settings.json ? print_json(findings) : print_text(findings);

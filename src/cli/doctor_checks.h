@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "transfer_queue/client.h"
+#include "zmtp/curve_keys.h"
 
 namespace tq::cli {
 
@@ -31,7 +32,8 @@ struct AddressFiles {
 AddressFiles check_addresses(const std::filesystem::path& folder, Findings& findings);
 
 /// Asks every node; all at once, so that silent ones cost one deadline. Blocks that long.
-void check_nodes(const AddressFiles& nodes, std::chrono::milliseconds deadline, Findings& findings);
+void check_nodes(const AddressFiles& nodes, std::chrono::milliseconds deadline,
+                 const zmtp::CurvePointer& curve, Findings& findings);
 
 /// This machine: memory, limits, kernel settings.
 void check_machine(Findings& findings);

@@ -27,11 +27,12 @@ double ms_since(Clock::time_point begin) {
 
 class NodeChecks {
  public:
-  NodeChecks(const AddressFiles& nodes, std::chrono::milliseconds deadline, Findings& findings)
+  NodeChecks(const AddressFiles& nodes, std::chrono::milliseconds deadline,
+             const zmtp::CurvePointer& curve, Findings& findings)
       : nodes_(nodes),
         deadline_(deadline),
         id_(fmt::format("TQ_DOCTOR_{:08x}", std::random_device{}())),
-        pool_("TQ_STORAGE_" + id_ + "_"),
+        pool_("TQ_STORAGE_" + id_ + "_", curve),
         findings_(findings) {}
 
   void check() {
@@ -209,8 +210,8 @@ void NodeChecks::check_versions() {
 }  // namespace
 
 void check_nodes(const AddressFiles& nodes, std::chrono::milliseconds deadline,
-                 Findings& findings) {
-  NodeChecks(nodes, deadline, findings).check();
+                 const zmtp::CurvePointer& curve, Findings& findings) {
+  NodeChecks(nodes, deadline, curve, findings).check();
 }
 
 }  // namespace tq::cli

@@ -88,6 +88,7 @@ int run(int argc, char** argv) {
       {"limits", add_limits(program)},
       {"status", add_status(program)},
       {"doctor", add_doctor(program)},
+      {"keygen", add_keygen(program)},
       {"config", add_config(program, start)},
       {"completion", add_completion(program)},
   };

@@ -9,6 +9,7 @@
 #include "cli/warm_memory.h"
 #include "memory/block_cache.h"
 #include "nodes/start.h"
+#include "runtime/curve_files.h"
 
 namespace tq::cli {
 namespace {
@@ -63,6 +64,18 @@ void add_socket_options(CLI::App& command, NodeSettings& s) {
       ->delimiter(',')
       ->type_name("NETWORK")
       ->envname("TQ_ALLOW");
+  command
+      .add_option("--curve-key", s.curve_key,
+                  "The nodes' own secret key ('tq keygen'): serve clients with keys only, "
+                  "encrypted. Clients of Python have none")
+      ->type_name("FILE")
+      ->envname("TQ_CURVE_KEY");
+  command
+      .add_option("--curve-clients", s.curve_clients,
+                  "Who may connect then: a file with a public key a line, or a folder of .pub "
+                  "files; who has the nodes' own key may too")
+      ->type_name("FILE|DIR")
+      ->envname("TQ_CURVE_CLIENTS");
   add_limit_option(command, s.limits);
   command.add_option("--backlog", s.backlog, "Connections that may wait to be accepted, a socket")
       ->capture_default_str()
@@ -202,6 +215,8 @@ runtime::NodeOptions to_node_options(const NodeSettings& s) {
   runtime::NodeOptions options = nodes::listen_at(s.bind, s.advertise, "--bind", "--advertise");
   options.backlog = s.backlog;
   options.allowed = runtime::AllowedPeers::parse(s.allow);
+  options.curve =
+      runtime::node_curve({"--curve-key", s.curve_key}, {"--curve-clients", s.curve_clients});
   options.limits = s.limits;
   options.heavy = s.heavy;
   options.when_idle = release_kept_memory;
@@ -237,6 +252,7 @@ std::unique_ptr<metrics::Exporter> start_exporter(const NodeSettings& s,
   exporter.host = options.bind.host;
   exporter.port = *s.metrics_port;
   exporter.nodes = std::move(nodes);
+  exporter.curve = runtime::client_of(options.curve);
   exporter.units_dir = units_dir;
   exporter.timeout = std::chrono::milliseconds(static_cast<int64_t>(s.metrics_timeout_s * 1000));
   return std::make_unique<metrics::Exporter>(std::move(exporter));

@@ -19,6 +19,8 @@ struct NodeSettings {
   std::string bind = "127.0.0.1";
   std::string advertise;
   std::vector<std::string> allow;
+  std::string curve_key;      // a file; none when empty
+  std::string curve_clients;  // a file or folder
   int backlog = 4096;
   runtime::HeavyRequest heavy;
   wire::Limits limits;

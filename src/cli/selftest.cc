@@ -86,7 +86,7 @@ bool report(const std::string& what, const std::function<std::string()>& check) 
 
 int run_selftest(ClientSettings settings) {
   std::optional<ChildNodes> nodes;
-  if (settings.info_dir.empty()) settings.info_dir = nodes.emplace(2).info_dir();
+  if (settings.info_dir.empty()) use_own_nodes(settings, nodes.emplace(2));
   const auto joined = join(settings);
   TransferQueueClient& client = *joined;
   const std::string partition = fmt::format("tq_selftest_{:08x}", std::random_device{}());

@@ -51,9 +51,8 @@ int watch(ClusterWatch& nodes, const StatusSettings& settings) {
 }
 
 int run_status(const StatusSettings& settings) {
-  const auto deadline =
-      std::chrono::milliseconds(static_cast<int64_t>(settings.client.deadline_s * 1000));
-  ClusterWatch nodes(Nodes::read(settings.client.info_dir), deadline, settings.tasks);
+  ClusterWatch nodes(Nodes::read(settings.client.info_dir), settings.client.deadline(),
+                     settings.tasks, keys_of(settings.client));
   if (settings.watch) return watch(nodes, settings);
   return print_once(nodes.look(), nullptr, settings.json);
 }

@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <random>
 #include <unordered_map>
 
 #include "client/client_impl.h"
 #include "manager/put_message.h"
+#include "runtime/curve_files.h"
 
 namespace tq {
 namespace {
@@ -17,6 +19,12 @@ ClientOptions with_id(ClientOptions options) {
     options.client_id = fmt::format("TQ_CLIENT_{:08x}", std::random_device{}());
   }
   return options;
+}
+
+zmtp::CurvePointer keys_of(const CurveOptions& curve) {
+  return runtime::client_curve(
+      {"--curve-key (CurveOptions::key_file)", curve.key_file},
+      {"--curve-server-key (CurveOptions::server_key_file)", curve.server_key_file});
 }
 
 void require_units(const Nodes& nodes) {
@@ -82,11 +90,20 @@ Batch contiguous_columns(const Batch& batch) {
 
 }  // namespace
 
+CurveOptions CurveOptions::from_environment() {
+  const auto file = [](const char* variable) -> std::filesystem::path {
+    const char* value = std::getenv(variable);
+    return value != nullptr ? value : "";
+  };
+  return {file("TQ_CURVE_KEY"), file("TQ_CURVE_SERVER_KEY")};
+}
+
 TransferQueueClient::Impl::Impl(Nodes nodes_in, ClientOptions options_in)
     : nodes(std::move(nodes_in)),
       options(with_id(std::move(options_in))),
       // Units of 0.1.11 serve only identities that begin so.
-      pool(fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id, std::random_device{}())),
+      pool(fmt::format("TQ_STORAGE_{}_{:08x}", options.client_id, std::random_device{}()),
+           keys_of(options.curve)),
       controller(nodes.controller, pool, options.client_id),
       storage(nodes.storage_units, pool, options.client_id) {}
 

@@ -10,12 +10,14 @@
 namespace tq::manager {
 
 std::unique_ptr<Connection> Connection::open(const std::string& endpoint,
-                                             const std::string& identity) {
+                                             const std::string& identity,
+                                             const zmtp::CurvePointer& curve) {
   constexpr wire::Limits kLimits;
   try {
-    return std::unique_ptr<Connection>(new Connection(zmtp::Stream(
-        zmtp::connect_to(endpoint), zmtp::SocketType::kDealer,
-        {kLimits.frame_bytes_max, kLimits.frames_max, kLimits.message_bytes_max}, identity)));
+    return std::unique_ptr<Connection>(new Connection(
+        zmtp::Stream(zmtp::connect_to(endpoint), zmtp::SocketType::kDealer,
+                     {kLimits.frame_bytes_max, kLimits.frames_max, kLimits.message_bytes_max},
+                     identity, curve)));
   } catch (const Error& error) {
     throw Error(error.code(),
                 fmt::format("cannot open a connection to {}: {}", endpoint, error.what()));

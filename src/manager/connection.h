@@ -18,7 +18,8 @@ class Connection {
  public:
   /// Begins to connect; throws Error(kUnavailable) only for an address that cannot be one, or when
   /// the process may open no more files.
-  static std::unique_ptr<Connection> open(const std::string& endpoint, const std::string& identity);
+  static std::unique_ptr<Connection> open(const std::string& endpoint, const std::string& identity,
+                                          const zmtp::CurvePointer& curve = nullptr);
 
   /// Queues the message without copying payloads, and writes what the kernel takes at once. The
   /// reply is received where `placement` says.
@@ -35,6 +36,8 @@ class Connection {
   /// Whether the connection is lost, so that no reply will come on it.
   bool is_lost() const noexcept { return stream_.is_closed(); }
   const std::string& why_lost() const noexcept { return stream_.why_closed(); }
+  /// Whether the node will refuse every further one too.
+  zmtp::Refusal refusal() const noexcept { return stream_.refusal(); }
   /// Whether a peer that speaks ZeroMQ was ever there.
   bool reached() const noexcept { return reached_; }
 

@@ -26,7 +26,7 @@ std::unique_ptr<Connection> ConnectionPool::take(const std::string& endpoint) {
     // One with a reply that nobody asked for would give it to the next request.
     if (!connection->is_lost() && !connection->receive()) return connection;
   }
-  return Connection::open(endpoint, fmt::format("{}_{}", prefix_, opened_++));
+  return Connection::open(endpoint, fmt::format("{}_{}", prefix_, opened_++), curve_);
 }
 
 void ConnectionPool::give_back(const std::string& endpoint,

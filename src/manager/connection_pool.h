@@ -17,12 +17,15 @@ namespace tq::manager {
 class ConnectionPool {
  public:
   /// Identities begin with `prefix`; it must start with TQ_STORAGE_, or units of 0.1.11 drop them.
-  explicit ConnectionPool(std::string prefix) : prefix_(std::move(prefix)) {}
+  /// With keys all nodes must have the one that these name.
+  explicit ConnectionPool(std::string prefix, zmtp::CurvePointer curve = nullptr)
+      : prefix_(std::move(prefix)), curve_(std::move(curve)) {}
 
   /// A connection that nobody uses; a new one when there is none.
   std::unique_ptr<Connection> take(const std::string& endpoint);
   /// Only after the reply was received: a late reply would be read as the next request's.
   void give_back(const std::string& endpoint, std::unique_ptr<Connection> connection);
+  bool has_keys() const noexcept { return curve_ != nullptr; }
   /// Whether a reply ever came from there.
   bool has_answered(const std::string& endpoint);
 
@@ -31,6 +34,7 @@ class ConnectionPool {
   std::unique_ptr<Connection> take_idle(const std::string& endpoint);
 
   const std::string prefix_;
+  const zmtp::CurvePointer curve_;
   std::mutex mutex_;
   std::map<std::string, std::vector<std::unique_ptr<Connection>>> idle_;
   std::set<std::string> answered_;

@@ -11,6 +11,7 @@
 
 #include "runtime/look.h"
 #include "runtime/wakeup.h"
+#include "wire/utf8.h"
 
 namespace tq::manager {
 namespace {
@@ -25,12 +26,16 @@ constexpr std::chrono::milliseconds kRetryPauseMax{400};
 // For a reply that was under way when the caller gave up.
 constexpr std::chrono::milliseconds kLastReply{500};
 
+// Of what the other end says of itself.
+constexpr size_t kReasonBytesMax = 300;
+
 struct Exchange {
   Outgoing request;
   std::string endpoint;
   std::unique_ptr<Connection> connection;
   int attempts = 0;
   bool broke = false;    // a connection to the node was lost
+  int silent = 0;        // connections that ended at the first command of CURVE
   bool stopped = false;  // the caller gave up
   Deadline stop_at = Deadline::max();
   std::chrono::milliseconds pause = kRetryPause;
@@ -63,6 +68,34 @@ Error not_repeated(const Exchange& e) {
                            describe(*e.request.node, e.request.socket_name), e.request.what));
 }
 
+// What the one who reads the error may do.
+const char* advice(zmtp::Refusal refusal, bool has_keys) {
+  switch (refusal) {
+    case zmtp::Refusal::kMechanism:
+      return has_keys ? "start the node with --curve-key, or this client without keys"
+                      : "give this client keys, --curve-key FILE and --curve-server-key FILE "
+                        "(TQ_CURVE_KEY and TQ_CURVE_SERVER_KEY; in C++ ClientOptions::curve)";
+    case zmtp::Refusal::kByPeer:
+      return "--curve-clients of the node names who may connect, --curve-server-key of the client "
+             "the node's public key";
+    default:
+      return "is the node's public key that of --curve-server-key?";
+  }
+}
+
+// Why the node will not talk to this client however often it tries.
+std::optional<Error> refused(const ConnectionPool& pool, Exchange& e) {
+  const zmtp::Refusal refusal = e.connection->refusal();
+  if (refusal == zmtp::Refusal::kNone) return std::nullopt;
+  // Once may be a node that ends.
+  if (refusal == zmtp::Refusal::kSilent && ++e.silent < 2) return std::nullopt;
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("{} and this client do not come together for {}: {}; {}",
+                           describe(*e.request.node, e.request.socket_name), e.request.what,
+                           wire::printable(e.connection->why_lost(), kReasonBytesMax),
+                           advice(refusal, pool.has_keys())));
+}
+
 void take_reply(ConnectionPool& pool, Exchange& e) {
   while (std::optional<wire::Frames> frames = e.connection->receive()) {
     Answer answer = wire::decode(*frames, wire::Limits{});
@@ -79,6 +112,11 @@ void take_reply(ConnectionPool& pool, Exchange& e) {
     return;
   }
   if (e.connection->is_lost()) {
+    if (std::optional<Error> no = refused(pool, e)) {
+      e.connection.reset();
+      e.answer = *no;
+      return;
+    }
     const bool reached = e.connection->reached();
     e.broke = e.broke || reached;
     e.connection.reset();

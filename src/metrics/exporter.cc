@@ -24,7 +24,7 @@ bool is_controller(const ServerInfo& node) { return node.role == ServerInfo::kCo
 Exporter::Exporter(ExporterOptions options)
     : options_(std::move(options)),
       has_controller_(std::any_of(options_.nodes.begin(), options_.nodes.end(), is_controller)),
-      pool_("TQ_STORAGE_metrics_collector_"),
+      pool_("TQ_STORAGE_metrics_collector_", options_.curve),
       server_(options_.host, options_.port,
               {{"/metrics", [this] { return metrics_page(); }},
                {"/healthz", [this] { return health_page(); }},

@@ -25,6 +25,7 @@ struct ExporterOptions {
   std::filesystem::path units_dir;
   /// For all nodes together to answer a scrape.
   std::chrono::milliseconds timeout{2000};
+  zmtp::CurvePointer curve{};  // as a client of these nodes
 };
 
 /// Serves /metrics for Prometheus, /healthz (the nodes of this process answer) and /readyz (and

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nodes/start.h"
+#include "runtime/curve_files.h"
 #include "transfer_queue/error.h"
 #include "transfer_queue/nodes.h"
 
@@ -81,6 +82,8 @@ LocalNodes::LocalNodes(LocalNodesOptions options) : impl_(std::make_unique<Impl>
   }
   runtime::NodeOptions listen = nodes::listen_at(
       options.bind, options.advertise, "LocalNodesOptions::bind", "LocalNodesOptions::advertise");
+  listen.curve = runtime::node_curve({"LocalNodesOptions::curve_key", options.curve_key},
+                                     {"LocalNodesOptions::curve_clients", options.curve_clients});
   const SignalsBlocked signals_blocked;
   const auto started = [&](std::unique_ptr<runtime::Node> node) -> const ServerInfo& {
     listen = nodes::after(std::move(listen), *node);

@@ -23,7 +23,8 @@ Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
                               address.port, name));
     }
     info_.ports.emplace_back(
-        name, loop_->listen(name, {address, options.backlog, options.allowed}).port());
+        name,
+        loop_->listen(name, {address, options.backlog, options.allowed, options.curve}).port());
     if (address.port != 0) ++address.port;
   }
   thread_ = std::thread([this] {

@@ -18,6 +18,7 @@ struct NodeOptions {
   std::string advertise;  // the IP address that peers are told; the bound one when empty
   int backlog = 4096;     // connections that may wait to be accepted: trainers connect all at once
   AllowedPeers allowed;
+  zmtp::CurvePointer curve{};  // who may come in by which key; nullptr: anybody, unencrypted
   HeavyRequest heavy;
   std::function<void()> when_idle;  // see EventLoop
   wire::Limits limits;

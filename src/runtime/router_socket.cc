@@ -35,6 +35,8 @@ constexpr size_t kReasonBytesMax = 500;
 // the kernel, which slows it down.
 constexpr size_t kWaitingMax = 1000;
 
+constexpr std::chrono::seconds kBetweenWarnings{1};
+
 // Connections taken in one turn of the loop.
 constexpr int kAcceptsInTurn = 64;
 
@@ -54,6 +56,16 @@ size_t bytes_of(const Frames& frames) {
   return bytes;
 }
 
+// What to do about a peer that was refused.
+const char* advice(zmtp::Refusal refusal, bool has_keys) {
+  if (refusal == zmtp::Refusal::kKey) {
+    return "--curve-clients names who may connect, and clients need this node's public key";
+  }
+  return has_keys ? "this node was started with --curve-key and serves clients with keys only, "
+                    "which those of Python are not"
+                  : "this node has no keys: start it with --curve-key, or the client without";
+}
+
 zmtp::Descriptor open_spare() {
   return zmtp::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
@@ -66,6 +78,7 @@ RouterSocket::RouterSocket(Poller& poller, std::string name, const SocketOptions
       name_(std::move(name)),
       limits_(limits),
       allowed_(options.allowed),
+      curve_(options.curve),
       in_flight_(in_flight),
       listener_(listen_on(name_, options.address, options.backlog)),
       spare_(open_spare()) {
@@ -82,7 +95,7 @@ void RouterSocket::accept_waiting() {
   for (int i = 0; i < kAcceptsInTurn; ++i) {
     zmtp::Accepted accepted = zmtp::accept_from(listener_);
     if (accepted.socket.is_open()) {
-      if (may_come_in(accepted)) add(std::move(accepted.socket));
+      if (may_come_in(accepted)) add(std::move(accepted));
     } else if (errno == EMFILE || errno == ENFILE) {
       return refuse_one();
     } else {
@@ -113,12 +126,13 @@ bool RouterSocket::may_come_in(const zmtp::Accepted& accepted) {
   return false;
 }
 
-void RouterSocket::add(zmtp::Descriptor socket) {
+void RouterSocket::add(zmtp::Accepted accepted) {
   const uint64_t connection = next_connection_++;
   const zmtp::StreamLimits limits{limits_.frame_bytes_max, limits_.frames_max,
                                   limits_.message_bytes_max};
-  auto peer = std::make_unique<Peer>(
-      Peer{connection, zmtp::Stream(std::move(socket), zmtp::SocketType::kRouter, limits)});
+  auto peer = std::make_unique<Peer>(Peer{
+      connection, accepted.peer,
+      zmtp::Stream(std::move(accepted.socket), zmtp::SocketType::kRouter, limits, "", curve_)});
   try {
     peer->watch =
         poller_.watch(peer->stream.descriptor(), [this, connection] { serve(connection); });
@@ -183,11 +197,22 @@ void RouterSocket::welcome(Peer& peer) {
   }
 }
 
+void RouterSocket::log_end(const Peer& peer) {
+  const std::string why = wire::printable(peer.stream.why_closed(), kReasonBytesMax);
+  const auto now = Clock::now();
+  if (peer.stream.refusal() == zmtp::Refusal::kNone || now < warn_again_) {
+    return spdlog::debug("{}: connection of '{}' closed: {}", name_,
+                         wire::printable(peer.stream.peer_identity()), why);
+  }
+  // libzmq tries again ten times a second.
+  warn_again_ = now + kBetweenWarnings;
+  spdlog::warn("{}: a connection from {} was refused: {}; {}", name_, address_text(peer.address),
+               why, advice(peer.stream.refusal(), curve_ != nullptr));
+}
+
 void RouterSocket::settle(Peer& peer) {
   if (peer.stream.is_closed()) {
-    spdlog::debug("{}: connection of '{}' closed: {}", name_,
-                  wire::printable(peer.stream.peer_identity()),
-                  wire::printable(peer.stream.why_closed(), kReasonBytesMax));
+    log_end(peer);
     poller_.forget(peer.watch, peer.stream.descriptor());
     const auto named = by_identity_.find(peer.stream.peer_identity());
     if (named != by_identity_.end() && named->second == peer.connection) by_identity_.erase(named);

@@ -42,6 +42,7 @@ struct SocketOptions {
   BindAddress address;
   int backlog = 4096;  // connections that may wait to be accepted
   AllowedPeers allowed;
+  zmtp::CurvePointer curve{};  // nullptr: mechanism NULL
 };
 
 /// The server side of the protocol's sockets: a listening ROUTER, served by a Poller. Used by the
@@ -81,6 +82,7 @@ class RouterSocket {
  private:
   struct Peer {
     const uint64_t connection;
+    const zmtp::IpAddress address;
     zmtp::Stream stream;
     Poller::Watch watch = 0;
     bool is_known = false;        // its handshake is done
@@ -93,9 +95,10 @@ class RouterSocket {
   void accept_waiting();
   void refuse_one();
   bool may_come_in(const zmtp::Accepted& accepted);
-  void add(zmtp::Descriptor socket);
+  void add(zmtp::Accepted accepted);
   void serve(uint64_t connection);
   void welcome(Peer& peer);
+  void log_end(const Peer& peer);
   /// After reading or writing: tells the poller what the peer waits for now, or forgets a closed
   /// one.
   void settle(Peer& peer);
@@ -108,6 +111,7 @@ class RouterSocket {
   const std::string name_;
   const wire::Limits limits_;
   const AllowedPeers allowed_;
+  const zmtp::CurvePointer curve_;
   InFlight& in_flight_;
   zmtp::Listener listener_;
   Poller::Watch listener_watch_ = 0;
@@ -119,6 +123,7 @@ class RouterSocket {
   std::deque<Incoming> inbox_;
   size_t inbox_bytes_ = 0;
   std::vector<Frames> arrived_;
+  std::chrono::steady_clock::time_point warn_again_{};  // of handshakes that were refused
 };
 
 }  // namespace tq::runtime

@@ -76,13 +76,21 @@ bool FrameReader::complete_header(std::span<const std::byte>& bytes) {
   return take(header_bytes(header_[0]));
 }
 
+void FrameReader::check_size(size_t size) {
+  size_t bytes_max = frame_bytes_max_;
+  if (handshake_frames_ > 0) {
+    --handshake_frames_;
+    bytes_max = std::min(bytes_max, handshake_bytes_max_);
+  }
+  if (size <= bytes_max) return;
+  throw Error(ErrorCode::kLimit,
+              fmt::format("it sends a frame of {} bytes; the limit is {}", size, bytes_max));
+}
+
 void FrameReader::begin_body() {
   const FrameHeader header = read_header(header_);
   header_size_ = 0;
-  if (header.size > frame_bytes_max_) {
-    throw Error(ErrorCode::kLimit, fmt::format("it sends a frame of {} bytes; the limit is {}",
-                                               header.size, frame_bytes_max_));
-  }
+  check_size(header.size);
   if (!header.command) {
     // Both are checked, so the sum cannot overflow.
     if (header.size > message_bytes_max_ - message_bytes_) {

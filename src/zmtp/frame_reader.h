@@ -34,6 +34,12 @@ class FrameReader {
   explicit FrameReader(size_t frame_bytes_max, size_t message_bytes_max = SIZE_MAX)
       : frame_bytes_max_(frame_bytes_max), message_bytes_max_(message_bytes_max) {}
 
+  /// Bounds the next `frames` frames further: those that come before anything is known of the peer.
+  void expect_handshake(size_t frames, size_t bytes_max) {
+    handshake_frames_ = frames;
+    handshake_bytes_max_ = bytes_max;
+  }
+
   /// For the messages that begin from now on; an empty one ends it.
   void place_bodies(Placement placement) { placement_ = std::move(placement); }
 
@@ -53,6 +59,7 @@ class FrameReader {
   /// Takes the header's bytes off the front; false when more are needed.
   bool complete_header(std::span<const std::byte>& bytes);
   void begin_body();
+  void check_size(size_t size);
   void end_body(std::vector<Frame>& frames);
   std::pair<Slice, std::byte*> place_of_body() const;
 
@@ -64,6 +71,8 @@ class FrameReader {
   const size_t frame_bytes_max_;
   const size_t message_bytes_max_;
   std::array<std::byte, kHeaderBytesMax> header_{};
+  size_t handshake_frames_ = 0;
+  size_t handshake_bytes_max_ = 0;
   size_t header_size_ = 0;  // bytes of it that have come
   Placement placement_;
   size_t frame_number_ = 0;  // in its message

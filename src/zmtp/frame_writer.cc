@@ -45,6 +45,13 @@ void FrameWriter::add_message(OutMessage message) {
   ++messages_;
 }
 
+void FrameWriter::add_frame(Slice body, Ends ends) {
+  const HeaderBytes header = write_header({body.size, false, false});
+  add({header, std::move(body), ends});
+  if (ends == Ends::kMessage) ++messages_;
+  if (ends == Ends::kCommand) ++commands_;
+}
+
 std::span<const iovec> FrameWriter::places() {
   places_.clear();
   size_t skip = front_written_;

@@ -23,6 +23,9 @@ class FrameWriter {
   void add_raw(std::string_view bytes);
   void add_command(std::string_view body);
   void add_message(OutMessage message);
+  enum class Ends { kNothing, kCommand, kMessage };
+  /// A frame that is whole by itself, of something that ends with it.
+  void add_frame(Slice body, Ends ends);
 
   bool empty() const noexcept { return queue_.empty(); }
   /// Messages and commands of which not every byte is written.
@@ -37,7 +40,6 @@ class FrameWriter {
   void written(size_t count);
 
  private:
-  enum class Ends { kNothing, kCommand, kMessage };
   struct Part {
     HeaderBytes header;  // none where a frame continues
     Slice body;

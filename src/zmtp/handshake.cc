@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "transfer_queue/error.h"
+#include "zmtp/refusal.h"
 
 namespace tq::zmtp {
 namespace {
@@ -15,21 +16,14 @@ namespace {
 constexpr size_t kMajorAt = 10;
 constexpr size_t kMechanismAt = 12;
 constexpr size_t kMechanismBytes = 20;
+constexpr size_t kAsServerAt = 32;
 constexpr size_t kPingTtlBytes = 2;
 constexpr size_t kPingContextMax = 16;
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::kDecode, message); }
 
-std::array<char, kGreetingBytes> make_greeting() {
-  std::array<char, kGreetingBytes> bytes{};
-  bytes[0] = '\xff';  // with the next nine: "long identity of 1 byte" to peers of ZMTP 1
-  bytes[8] = 1;
-  bytes[9] = '\x7f';
-  bytes[kMajorAt] = 3;
-  bytes[kMajorAt + 1] = 1;
-  constexpr std::string_view kMechanism = "NULL";
-  std::copy(kMechanism.begin(), kMechanism.end(), bytes.begin() + kMechanismAt);
-  return bytes;
+std::string_view name_of(Mechanism mechanism) {
+  return mechanism == Mechanism::kNull ? "NULL" : "CURVE";
 }
 
 // A name of a command or property: its length in a byte, then its bytes.
@@ -51,6 +45,7 @@ class CommandReader {
   bool at_end() const { return left_.empty(); }
   std::string_view short_text() { return take(length(1)); }
   std::string_view long_text() { return take(length(4)); }
+  std::string_view rest() const { return left_; }
 
  private:
   size_t length(size_t bytes) {
@@ -81,12 +76,20 @@ bool may_talk(SocketType own, std::string_view peer) {
 
 }  // namespace
 
-const std::array<char, kGreetingBytes>& greeting() {
-  static const std::array<char, kGreetingBytes> kBytes = make_greeting();
-  return kBytes;
+std::array<char, kGreetingBytes> greeting(Mechanism own) {
+  std::array<char, kGreetingBytes> bytes{};
+  bytes[0] = '\xff';  // with the next nine: "long identity of 1 byte" to peers of ZMTP 1
+  bytes[8] = 1;
+  bytes[9] = '\x7f';
+  bytes[kMajorAt] = 3;
+  bytes[kMajorAt + 1] = 1;
+  const std::string_view mechanism = name_of(own);
+  std::copy(mechanism.begin(), mechanism.end(), bytes.begin() + kMechanismAt);
+  bytes[kAsServerAt] = own == Mechanism::kCurveServer ? 1 : 0;
+  return bytes;
 }
 
-void check_greeting(std::string_view bytes) {
+void check_greeting(std::string_view bytes, Mechanism own) {
   if (bytes[0] != '\xff' || bytes[9] != '\x7f') fail("it does not speak ZeroMQ's protocol");
   const int major = static_cast<unsigned char>(bytes[kMajorAt]);
   if (major < 3) {
@@ -94,16 +97,21 @@ void check_greeting(std::string_view bytes) {
   }
   std::string_view mechanism = bytes.substr(kMechanismAt, kMechanismBytes);
   mechanism = mechanism.substr(0, mechanism.find('\0'));
-  if (mechanism != "NULL") {
-    fail(fmt::format("it wants ZeroMQ's security mechanism {}; only NULL is spoken here",
-                     mechanism));
+  // (That one end is the server is not asked: libzmq does not say it.)
+  if (mechanism != name_of(own)) {
+    throw HandshakeRefused(Refusal::kMechanism,
+                           fmt::format("it wants ZeroMQ's security mechanism {}; {} is spoken here",
+                                       mechanism, name_of(own)));
   }
 }
 
-std::string ready_command(SocketType own, std::string_view identity) {
-  return short_text("READY") +
-         property("Socket-Type", own == SocketType::kDealer ? "DEALER" : "ROUTER") +
+std::string properties_of(SocketType own, std::string_view identity) {
+  return property("Socket-Type", own == SocketType::kDealer ? "DEALER" : "ROUTER") +
          property("Identity", identity);
+}
+
+std::string ready_command(SocketType own, std::string_view identity) {
+  return short_text("READY") + properties_of(own, identity);
 }
 
 std::string read_ready(SocketType own, std::string_view command) {
@@ -111,6 +119,11 @@ std::string read_ready(SocketType own, std::string_view command) {
   const std::string_view name = reader.short_text();
   if (name == "ERROR") fail(fmt::format("it refuses us: {}", reader.short_text()));
   if (name != "READY") fail("its handshake command is not READY");
+  return read_properties(own, reader.rest());
+}
+
+std::string read_properties(SocketType own, std::string_view properties) {
+  CommandReader reader(properties);
   std::string identity;
   std::optional<std::string_view> type;
   while (!reader.at_end()) {

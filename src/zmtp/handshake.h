@@ -9,14 +9,24 @@
 namespace tq::zmtp {
 
 /// What both ends of a connection say before the first message: a greeting of fixed size, then a
-/// READY command (rfc.zeromq.org/spec/23, mechanism NULL). We speak 3.1 and accept any from 3.0 on.
+/// READY command (rfc.zeromq.org/spec/23, mechanism NULL), or CURVE's handshake. We speak 3.1 and
+/// accept any from 3.0 on.
 inline constexpr size_t kGreetingBytes = 64;
 
-const std::array<char, kGreetingBytes>& greeting();
-/// Throws Error(kDecode) that says what the peer speaks instead.
-void check_greeting(std::string_view bytes);
+enum class Mechanism { kNull, kCurveClient, kCurveServer };
+
+std::array<char, kGreetingBytes> greeting(Mechanism own = Mechanism::kNull);
+/// Throws Error(kDecode) that says what the peer speaks instead; HandshakeRefused(kMechanism) where
+/// that is another mechanism.
+void check_greeting(std::string_view bytes, Mechanism own = Mechanism::kNull);
 
 enum class SocketType { kDealer, kRouter };
+
+/// What READY says of us, as CURVE's commands do in their boxes: a socket type and an identity.
+std::string properties_of(SocketType own, std::string_view identity);
+/// Those of the peer: its identity, empty when it has none. Throws Error(kDecode) for damaged ones,
+/// and a socket type that must not talk to `own`.
+std::string read_properties(SocketType own, std::string_view properties);
 
 /// The body of the command frame that ends our half of the handshake. `identity` (up to 255 bytes)
 /// is how a ROUTER will know us; empty when it need not.

@@ -31,6 +31,16 @@ std::span<std::byte> scratch() {
   return bytes;
 }
 
+// Of a READY, with an identity and properties that we do not know; before it came, a peer shall
+// cost little.
+constexpr size_t kReadyBytesMax = size_t{64} << 10;
+
+// What a frame of that size may be on the wire.
+size_t sealed(size_t bytes_max, const CurvePointer& curve) {
+  const size_t overhead = curve != nullptr ? CurveTraffic::kOverhead : 0;
+  return bytes_max > SIZE_MAX - overhead ? SIZE_MAX : bytes_max + overhead;
+}
+
 size_t total(std::span<const iovec> places) {
   size_t bytes = 0;
   for (const iovec& place : places) bytes += place.iov_len;
@@ -39,17 +49,31 @@ size_t total(std::span<const iovec> places) {
 
 }  // namespace
 
-Stream::Stream(Descriptor socket, SocketType own, const StreamLimits& limits, std::string identity)
+Stream::Stream(Descriptor socket, SocketType own, const StreamLimits& limits, std::string identity,
+               const CurvePointer& curve)
     : socket_(std::move(socket)),
       own_(own),
       limits_(limits),
       identity_(std::move(identity)),
-      reader_(limits.frame_bytes_max, limits.message_bytes_max) {
-  writer_.add_raw({greeting().data(), greeting().size()});
+      reader_(sealed(limits.frame_bytes_max, curve), sealed(limits.message_bytes_max, curve)) {
+  if (curve != nullptr) {
+    handshake_ = std::make_unique<CurveHandshake>(curve, properties_of(own_, identity_));
+    mechanism_ = curve->is_server() ? Mechanism::kCurveServer : Mechanism::kCurveClient;
+    reader_.expect_handshake(CurveHandshake::kCommands, CurveHandshake::kCommandBytesMax);
+    reader_.place_bodies([](size_t, size_t size) { return CurveTraffic::place(size); });
+  } else {
+    reader_.expect_handshake(1, kReadyBytesMax);
+  }
+  const auto bytes = greeting(mechanism_);
+  writer_.add_raw({bytes.data(), bytes.size()});
 }
 
 void Stream::close(std::string_view reason) {
   if (is_closed()) return;
+  if (handshake_ != nullptr && state_ == State::kHandshake && handshake_->awaits_welcome() &&
+      refusal_ == Refusal::kNone) {
+    refusal_ = Refusal::kSilent;
+  }
   state_ = State::kClosed;
   why_closed_ = reason;
   socket_.close();
@@ -67,9 +91,20 @@ void Stream::read(std::vector<Frames>& messages) {
     for (int i = 0; i < kReadsInTurn && bytes < kBytesInTurn && !is_closed(); ++i) {
       if (!(state_ == State::kGreeting ? read_greeting() : read_frames(messages, bytes))) return;
     }
+  } catch (const HandshakeRefused& refused) {
+    refusal_ = refused.refusal();
+    if (!refused.for_peer().empty()) {
+      writer_.add_command(error_command(refused.for_peer()));
+      write();
+    }
+    close(refused.what());
   } catch (const std::exception& error) {
     close(error.what());
   }
+}
+
+void Stream::place_bodies(Placement placement) {
+  if (mechanism_ == Mechanism::kNull) reader_.place_bodies(std::move(placement));
 }
 
 bool Stream::read_greeting() {
@@ -79,8 +114,10 @@ bool Stream::read_greeting() {
   if (got == 0) close("it closed the connection before it said what it is");
   greeting_.append(bytes.data(), moved(got));
   if (greeting_.size() < kGreetingBytes) return false;
-  check_greeting(greeting_);
-  writer_.add_command(ready_command(own_, identity_));
+  check_greeting(greeting_, mechanism_);
+  const std::string first =
+      handshake_ != nullptr ? handshake_->begin() : ready_command(own_, identity_);
+  if (!first.empty()) writer_.add_command(first);
   state_ = State::kHandshake;
   write();
   return true;
@@ -106,20 +143,29 @@ bool Stream::read_frames(std::vector<Frames>& messages, size_t& bytes) {
 void Stream::take(Frame frame, std::vector<Frames>& messages) {
   if (state_ == State::kHandshake) {
     if (!frame.command) throw Error(ErrorCode::kDecode, "it sends messages before its handshake");
-    peer_identity_ = read_ready(own_, frame.data.view());
-    if (!identity_.empty() && peer_identity_ == identity_) {
-      // To connect to a free port of one's own machine may yield that very port.
-      throw Error(ErrorCode::kDecode, "it is this connection itself");
-    }
-    state_ = State::kReady;
-    for (OutMessage& held : std::exchange(held_, {})) writer_.add_message(std::move(held));
-    held_bytes_ = 0;
-    write();
+    if (handshake_ != nullptr) return shake_hands(frame);
+    become_ready(read_ready(own_, frame.data.view()));
+  } else if (curve_ != nullptr) {
+    take_sealed(frame, messages);
   } else if (frame.command) {
     take_command(frame);
   } else {
     add_frame(std::move(frame), messages);
   }
+}
+
+void Stream::become_ready(std::string peer_identity) {
+  peer_identity_ = std::move(peer_identity);
+  if (!identity_.empty() && peer_identity_ == identity_) {
+    // To connect to a free port of one's own machine may yield that very port.
+    throw Error(ErrorCode::kDecode, "it is this connection itself");
+  }
+  state_ = State::kReady;
+  if (curve_ == nullptr) {
+    for (OutMessage& held : std::exchange(held_, {})) writer_.add_message(std::move(held));
+    held_bytes_ = 0;
+  }
+  write();
 }
 
 void Stream::take_command(const Frame& frame) {
@@ -140,7 +186,7 @@ void Stream::add_frame(Frame frame, std::vector<Frames>& messages) {
 }
 
 void Stream::send(OutMessage message) {
-  if (state_ == State::kReady) {
+  if (state_ == State::kReady && curve_ == nullptr) {
     writer_.add_message(std::move(message));
   } else if (!is_closed()) {
     held_bytes_ += message.bytes();
@@ -149,7 +195,9 @@ void Stream::send(OutMessage message) {
 }
 
 void Stream::write() {
-  while (!is_closed() && !writer_.empty()) {
+  while (wants_to_write()) {
+    if (curve_ != nullptr) seal_more();
+    if (is_closed()) return;
     const std::span<const iovec> places = writer_.places();
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(places.data());

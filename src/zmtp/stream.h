@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,9 +12,11 @@
 
 #include "memory/out_message.h"
 #include "transfer_queue/slice.h"
+#include "zmtp/curve_handshake.h"
 #include "zmtp/frame_reader.h"
 #include "zmtp/frame_writer.h"
 #include "zmtp/handshake.h"
+#include "zmtp/refusal.h"
 #include "zmtp/tcp.h"
 
 namespace tq::zmtp {
@@ -31,15 +35,21 @@ struct StreamLimits {
 class Stream {
  public:
   /// Of a connection that was accepted or that connect_to() began; `identity` is how a ROUTER at
-  /// its other end will know us.
-  Stream(Descriptor socket, SocketType own, const StreamLimits& limits, std::string identity = "");
+  /// its other end will know us. With keys everything after the greeting is encrypted, and a peer
+  /// that cannot prove who it is gets no further.
+  Stream(Descriptor socket, SocketType own, const StreamLimits& limits, std::string identity = "",
+         const CurvePointer& curve = nullptr);
 
   int descriptor() const noexcept { return socket_.number(); }
-  bool wants_to_write() const noexcept { return !is_closed() && !writer_.empty(); }
+  bool wants_to_write() const noexcept {
+    return !is_closed() && (!writer_.empty() || (curve_ != nullptr && !held_.empty()));
+  }
   /// Whether the peer has shown that it speaks the protocol, and messages go.
   bool is_ready() const noexcept { return state_ == State::kReady; }
   bool is_closed() const noexcept { return state_ == State::kClosed; }
   const std::string& why_closed() const noexcept { return why_closed_; }
+  /// Whether it is in vain to try again in the same way, and why.
+  Refusal refusal() const noexcept { return refusal_; }
   const std::string& peer_identity() const noexcept { return peer_identity_; }
   /// Messages that were given to send() and are not wholly written.
   size_t unsent_messages() const noexcept { return held_.size() + writer_.messages(); }
@@ -47,13 +57,16 @@ class Stream {
   /// Bytes that were given to send() and that the kernel has not taken.
   size_t unsent_bytes() const noexcept { return writer_.bytes() + held_bytes_; }
   /// What this peer makes us keep: of a message that has begun, and of those that are not written.
-  size_t bytes_in_flight() const noexcept { return reader_.message_bytes() + unsent_bytes(); }
+  size_t bytes_in_flight() const noexcept {
+    return reader_.message_bytes() + opened_bytes_ + unsent_bytes();
+  }
 
   /// Reads what has come, up to a few MiB, and appends the messages that are complete now.
   void read(std::vector<Frames>& messages);
-  /// See FrameReader::place_bodies.
-  void place_bodies(Placement placement) { reader_.place_bodies(std::move(placement)); }
-  /// Queues a message; before the handshake it is held back. Its frames' owners live until the
+  /// See FrameReader::place_bodies. In vain where bodies have to be decrypted.
+  void place_bodies(Placement placement);
+  /// Queues a message; before the handshake it is held back, and so is what waits to be encrypted.
+  /// Its frames' owners live until the
   /// kernel has their bytes.
   void send(OutMessage message);
   /// Writes what the kernel takes.
@@ -71,6 +84,13 @@ class Stream {
   void take(Frame frame, std::vector<Frames>& messages);
   void take_command(const Frame& frame);
   void add_frame(Frame frame, std::vector<Frames>& messages);
+  void become_ready(std::string peer_identity);
+
+  // Of CURVE, in stream_curve.cc.
+  void shake_hands(const Frame& frame);
+  void take_sealed(const Frame& frame, std::vector<Frames>& messages);
+  /// Encrypts as much of what is held as the kernel may take soon.
+  void seal_more();
 
   Descriptor socket_;
   const SocketType own_;
@@ -83,9 +103,16 @@ class Stream {
   FrameReader reader_;
   FrameWriter writer_;
   std::vector<Frame> arrived_;
-  Frames partial_;                // the message of which the last frame has not come
-  std::vector<OutMessage> held_;  // until the handshake is done
+  Frames partial_;               // the message of which the last frame has not come
+  std::deque<OutMessage> held_;  // until the handshake is done, or they are encrypted
   size_t held_bytes_ = 0;
+
+  Mechanism mechanism_ = Mechanism::kNull;
+  Refusal refusal_ = Refusal::kNone;
+  std::unique_ptr<CurveHandshake> handshake_;  // while it goes on, where there are keys
+  std::unique_ptr<CurveTraffic> curve_;        // after it
+  size_t sealed_pieces_ = 0;                   // of the first message that is held
+  size_t opened_bytes_ = 0;                    // of the message of which the last has not come
 };
 
 }  // namespace tq::zmtp

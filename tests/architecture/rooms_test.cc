@@ -36,7 +36,7 @@ const std::map<std::string, std::set<std::string>> kMayKnow = {
     {"torch", {}},
     {"cli",
      {"memory", "wire", "runtime", "checkpoint", "ssd", "controller", "storage", "nodes", "manager",
-      "client", "metrics", "torch"}},
+      "client", "metrics", "torch", "zmtp"}},
 };
 
 std::vector<std::string> includes_of(const fs::path& file) {

@@ -83,6 +83,17 @@ def storage(golden: Path):
     return node(golden, is_storage=True)
 
 
+def curve(_golden: Path):
+    """Commands without the keys of their boxes, and properties as they stand in one."""
+    yield b"\x05HELLO\x01\x00" + bytes(192)
+    yield b"\x07WELCOME" + bytes(160)
+    yield b"\x08INITIATE" + bytes(248)
+    yield b"\x05READY" + bytes(24)
+    yield b"\x05ERROR\x03400"
+    yield b"\x07MESSAGE" + bytes(64)
+    yield b"\x0bSocket-Type\x00\x00\x00\x06DEALER\x08Identity\x00\x00\x00\x02me"
+
+
 def npy(_golden: Path):
     for descr, item in (("<f4", 4), ("|b1", 1), ("<c16", 16), (">i8", 8), ("|V2", 2)):
         for version in (1, 2, 3):
