@@ -19,10 +19,6 @@ namespace {
 constexpr int kReadsInTurn = 64;
 constexpr size_t kBytesInTurn = size_t{4} << 20;
 
-// Answers to PING that a peer may leave unread; until it reads, further ones would only take
-// memory.
-constexpr size_t kUnsentCommandsMax = 16;
-
 constexpr size_t kScratchBytes = size_t{8} << 10;
 
 // Where small frames and headers are received; consumed before the next read, so one a thread does.

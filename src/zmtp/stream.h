@@ -74,6 +74,10 @@ class Stream {
   void close(std::string_view reason);
 
  private:
+  // Answers to PING that a peer may leave unread; until it reads, further ones would only take
+  // memory.
+  static constexpr size_t kUnsentCommandsMax = 16;
+
   enum class State { kGreeting, kHandshake, kReady, kClosed };
 
   /// recv or send: what it moved; 0 when it would block, after which the owner polls. Closes.

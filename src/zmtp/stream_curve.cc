@@ -15,9 +15,6 @@ namespace {
 // a slow peer there is no second copy.
 constexpr size_t kSealAhead = size_t{256} << 10;
 
-// Answers to PING that a peer may leave unread.
-constexpr size_t kUnsentCommandsMax = 16;
-
 }  // namespace
 
 void Stream::shake_hands(const Frame& frame) {
