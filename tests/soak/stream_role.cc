@@ -13,6 +13,8 @@ constexpr size_t kRowsOfPut = 16, kRowsOfFetch = 4;
 constexpr size_t kWidth = 256;
 constexpr double kConsumedWithin =
     15;  // seconds; a put that failed, or a killed consumer, may take all
+constexpr double kLookAgainAfter = 0.2;
+constexpr double kReadWithin = 0.5;  // for whoever fetched last to get the rows as well
 constexpr std::chrono::milliseconds kFetchWait{200};
 constexpr const char* kTasks[] = {"actor", "critic"};
 
@@ -25,7 +27,7 @@ bool clear_partition(Session& session, const std::string& partition) {
   const Outcome cleared = session.call("clear partition", 1, [&](TransferQueueClient& client) {
     client.clear_partition(partition);
   });
-  if (!cleared.ok && !cleared.is_missing()) return false;
+  if (!cleared.ok && cleared.code != ErrorCode::kNotFound) return false;
   session.tell({{"kind", "cleared"}, {"partition", partition}});
   return true;
 }
@@ -50,13 +52,21 @@ class Producer {
 
   void step() {
     if (puts_left_ > 0) return put();
-    if (is_consumed() || now_seconds() > give_up_at_) next_partition();
+    if (now_seconds() < look_at_) return;
+    if (is_found_consumed_ || now_seconds() > give_up_at_) {
+      next_partition();
+      return;
+    }
+    is_found_consumed_ = is_consumed();
+    look_at_ = now_seconds() + (is_found_consumed_ ? kReadWithin : kLookAgainAfter);
   }
 
   bool next_partition() {
     if (!clear_partition(session_, partition_)) return false;
     partition_ = fmt::format("train-{}-{}", session_.settings().number, ++round_);
     puts_left_ = kPutsOfPartition;
+    is_found_consumed_ = false;
+    look_at_ = 0;
     return true;
   }
 
@@ -87,7 +97,8 @@ class Producer {
   Session& session_;
   int round_ = 0, puts_left_ = kPutsOfPartition;
   std::string partition_ = fmt::format("train-{}-0", session_.settings().number);
-  double give_up_at_ = 0;
+  double give_up_at_ = 0, look_at_ = 0;
+  bool is_found_consumed_ = false;
 };
 
 void fetch_one(Session& session, std::mt19937_64& random) {
