@@ -10,12 +10,11 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
-#include <set>
 #include <zmq.hpp>
 
 #include "faults/mutator.h"
+#include "faults/recorded_requests.h"
 #include "support/catch.h"
-#include "support/golden.h"
 #include "support/up_nodes.h"
 #include "transfer_queue/client.h"
 #include "transfer_queue/kv.h"
@@ -38,21 +37,6 @@ constexpr std::chrono::milliseconds kReplyWithin{60'000};  // on the busiest mac
 uint64_t number_from(const char* variable, uint64_t otherwise) {
   const char* text = std::getenv(variable);
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
-// The requests of one kind of node, as a peer sends them.
-std::vector<Mutator::Message> requests_of(bool storage) {
-  std::set<std::string_view> types;
-  const auto add = [&]<class Message>() { types.insert(Message::kType); };
-  storage ? wire::StorageRequests::for_each(add) : wire::ControllerRequests::for_each(add);
-  std::vector<Mutator::Message> found;
-  for (const GoldenMessage& golden : load_golden()) {
-    const std::string type = golden.file.stem().string().substr(std::string("000_request_").size());
-    if (!golden.is_request() || !types.contains(type)) continue;
-    Mutator::Message& message = found.emplace_back();
-    for (const wire::Slice& frame : golden.frames) message.emplace_back(frame.view());
-  }
-  return found;
 }
 
 size_t peak_memory_kib(pid_t process) {
@@ -142,7 +126,9 @@ TEST_CASE("nodes answer each hostile message once, run none, and go on serving")
   const auto add = [&](const char* file, const char* socket, bool storage) {
     const std::string endpoint = ServerInfo::read(nodes.folder() / file).endpoint(socket);
     peers.push_back(std::make_unique<Peer>(
-        context, endpoint, Mutator(seed + peers.size(), requests_of(storage), marker)));
+        context, endpoint,
+        Mutator(seed + peers.size(),
+                recorded_requests(storage ? NodeKind::kUnit : NodeKind::kController), marker)));
   };
   for (const char* unit : {"storage-0.json", "storage-1.json"}) add(unit, "put_get_socket", true);
   for (const char* socket :

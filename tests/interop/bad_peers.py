@@ -72,9 +72,10 @@ class Proxy(Listener):
     """Passes bytes on to `target`, which may change, and notes what clients said, a text a connection.
 
     cut("PUT", "reply") breaks the connection of the next PUT when its reply comes; cut("PUT", "request") before the
-    node has got the request, cut("PUT", "half") when it has got a part of it. `first` is called before. After
-    hold("PUT") the next PUT comes to the node when release() is called. While `repeats`, the node gets each request
-    twice.
+    node has got the request, cut("PUT", "half") when it has got a part of it, cut("GET", "half reply") when the client
+    has got a part of the reply. `first` is called before. lose("PUT", "request") and lose("PUT", "reply") swallow the next
+    one, and keep the connection. After hold("PUT") the next PUT comes to the node when release() is called. While
+    `repeats`, the node gets each request twice.
     """
 
     def __init__(self, target: int):
@@ -86,6 +87,9 @@ class Proxy(Listener):
 
     def cut(self, kind: str, when: str, first=lambda: None) -> None:
         self._cut = (request(kind), when, first)
+
+    def lose(self, kind: str, what: str) -> None:
+        self._cut = (request(kind), "lost " + what, lambda: None)
 
     def hold(self, kind: str) -> None:
         self._held = request(kind)
@@ -134,12 +138,15 @@ class Proxy(Listener):
                         if self._held and self._held in recent:
                             self._held = None
                             return self._deliver_late(node, data)
-                        if awaited == "half":
-                            node.sendall(data[: len(data) // 2])
-                    if awaited in (("request", "half") if source is connection else ("reply",)):
+                    if awaited in (("lost request",) if source is connection else ("lost reply",)):
+                        continue
+                    other = node if source is connection else connection
+                    if awaited == ("half" if source is connection else "half reply"):
+                        other.sendall(data[: len(data) // 2])
+                    if awaited in (("request", "half") if source is connection else ("reply", "half reply")):
                         first()
                         return
-                    (node if source is connection else connection).sendall(data)
+                    other.sendall(data)
                     if self.repeats and source is connection and b"request_type" in data:
                         node.sendall(data)
         finally:

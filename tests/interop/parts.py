@@ -4,12 +4,27 @@
 import contextlib
 import json
 import os
+import random
 import signal
+import socket
 import sys
 import time
 
 from cpp_client import CppClient
 from nodes import PEER, START_SECONDS, Node, python_env, tq_binary
+
+
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row that nobody has, below those that the kernel gives to connections: a client
+    that looks for a dead node must not find itself there."""
+    for first in random.sample(range(11_000, 32_000), 1000):
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                probe = probes.enter_context(socket.socket())
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+            return first
+    raise AssertionError("this machine has no free ports")
 
 
 class Parts:
@@ -62,6 +77,17 @@ class Parts:
         self.nodes[unit].stop()
         args = ("--bind", f"127.0.0.1:{port}") if self._unit_kind == "cpp" else ()
         self.nodes[unit] = self._node("storage", f"storage-{unit}", self._unit_kind, args)
+        self.wait()
+
+    def replace(self, place, port: int) -> None:
+        """Kills a C++ node and starts one with nothing in it, whose first port is this one."""
+        self.nodes[place].process.kill()
+        self.nodes[place].stop()
+        at = ("--bind", f"127.0.0.1:{port}")
+        if place == "controller":
+            self.nodes[place] = self._node("controller", "controller", "cpp", at)
+        else:
+            self.nodes[place] = self._node("storage", f"storage-{place}", "cpp", at)
         self.wait()
 
     def signal(self, place, signum: int) -> None:

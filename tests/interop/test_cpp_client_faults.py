@@ -18,7 +18,7 @@ from parts import Parts
 from transfer_queue.utils.zmq_utils import ZMQMessage, ZMQRequestType
 
 WRONG_ADDRESS = 5  # seconds within which a wrong address is told
-GRACE = 1.5  # seconds that an answer may be late on a busy machine
+GRACE = 1  # seconds that an answer may be late
 CAPACITY = ("--capacity", "2")  # samples
 X = torch.arange(8).reshape(4, 2)
 KEYS = ["a", "b", "c", "d"]
