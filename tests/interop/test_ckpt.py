@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 import torch
+from checkpoints import kill
 from nodes import NEWEST, tq_binary
 from peer_client import connect
 from tensordict import TensorDict
@@ -41,25 +42,12 @@ def refused(status: int, *args, words=()) -> None:
 
 
 @pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "checkpoints"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def rooted(start, root):
     return lambda units=2: start("cpp", ("cpp",) * units, env={"TQ_CHECKPOINT_ROOT": str(root)})
 
 
 def folder_of(cluster):
     return cluster.controller.parent
-
-
-def kill(cluster) -> None:
-    for node in cluster.nodes:
-        node.process.kill()
-        node.process.wait()
 
 
 def put_story(client) -> None:
