@@ -9,6 +9,7 @@ import torch
 from checkpoints import KEYS, TRAIN, Python, join, kill, put, rows_of, written
 from cpp_client import ClientError
 from nodes import NEWEST
+from raw import RawPeer
 
 
 @pytest.mark.parametrize("kind", ["0.1.9", NEWEST])
@@ -110,6 +111,61 @@ def test_mixed_nodes(rooted, root):
     client("clear", keys=TRAIN, partition="train")
     client("load_checkpoint", folder=str(root / "a"))
     assert rows_of(client, TRAIN) == before
+
+
+# --- others meanwhile
+
+
+def replies(peer: RawPeer, count: int) -> list[tuple[str, dict]]:
+    answers = [peer.receive(60) for _ in range(count)]
+    assert all(answers), answers
+    return answers
+
+
+def endpoint(info: Path, port: str) -> str:
+    record = json.loads(info.read_text())
+    return f"tcp://{record['ip']}:{record['ports'][port]}"
+
+
+def test_a_unit_serves_others_while_it_saves(rooted, root):
+    """What is asked after the save is answered before it, and a put that comes meanwhile is not saved."""
+    nodes = rooted("cpp", ("cpp",))
+    client = join(nodes)
+    for part in range(4):
+        put(client, [f"{part}/{key}" for key in KEYS], torch.ones(64, 1 << 16, dtype=torch.int64) * part, "large")  # 32 MiB
+    peer = RawPeer(endpoint(nodes.units[0], "put_get_socket"))
+    index = client("look_up", keys=["0/k0"], partition="large")["global_indexes"][0]
+    peer.send("SAVE_STORAGE_CHECKPOINT", {"path": str(root / "unit.pkl")})
+    peer.send("PUT", {"global_indexes": [4000], "data": {"late": torch.ones(1, 2)}})
+    peer.send("GET", {"fields": ["x"], "global_indexes": [index]})
+    answers = replies(peer, 3)
+    assert [kind for kind, _ in answers] == ["PUT_DATA_RESPONSE", "GET_DATA_RESPONSE", "SAVE_STORAGE_CHECKPOINT_RESPONSE"]
+    assert answers[2][1]["success"]
+    peer.send("LOAD_STORAGE_CHECKPOINT", {"path": str(root / "unit.pkl")})
+    peer.send("GET", {"fields": ["late"], "global_indexes": [4000]})  # from what is there until it is replaced
+    answers = replies(peer, 2)
+    assert [kind for kind, _ in answers] == ["GET_DATA_RESPONSE", "LOAD_STORAGE_CHECKPOINT_RESPONSE"]
+    peer.send("GET", {"fields": ["late"], "global_indexes": [4000]})
+    assert replies(peer, 1)[0][0] == "GET_ERROR"
+    peer.close()
+
+
+def test_a_controller_serves_others_while_it_saves(rooted, root):
+    nodes = rooted("cpp", ("cpp",))
+    peer = RawPeer(endpoint(nodes.controller, "request_handle_socket"))
+    peer.send("KV_RETRIEVE_META", {"keys": [f"key-{i}" for i in range(20_000)], "partition_id": "many", "create": True})
+    replies(peer, 1)
+    peer.send("SAVE_CONTROLLER_CHECKPOINT", {"path": str(root / "controller.pkl")})
+    peer.send("KV_RETRIEVE_META", {"keys": ["late"], "partition_id": "other", "create": True})
+    peer.send("GET_LIST_PARTITIONS", {})
+    answers = replies(peer, 3)
+    assert [kind for kind, _ in answers] == [
+        "KV_RETRIEVE_META_RESPONSE", "LIST_PARTITIONS_RESPONSE", "SAVE_CONTROLLER_CHECKPOINT_RESPONSE"]
+    peer.send("LOAD_CONTROLLER_CHECKPOINT", {"path": str(root / "controller.pkl")})
+    assert replies(peer, 1)[0][1]["success"]
+    peer.send("GET_LIST_PARTITIONS", {})
+    assert replies(peer, 1)[0][1]["partition_ids"] == ["many"]
+    peer.close()
 
 
 # --- memory
