@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "checkpoint.h"
 #include "waiting.h"
 #include "workloads.h"
 
@@ -50,6 +51,15 @@ int main(int argc, char** argv) {
         ->capture_default_str();
   }
   watch->add_option("--keys", key_count)->capture_default_str();
+  std::string folder;
+  size_t store_bytes = size_t{4} << 30;
+  int saved_keys = 100'000;
+  CLI::App* checkpoint =
+      program.add_subcommand("checkpoint", "Save and load, and what others wait meanwhile");
+  checkpoint->add_option("--folder", folder, "To be made, below the nodes' --checkpoint-root")
+      ->required();
+  checkpoint->add_option("--store-bytes", store_bytes)->capture_default_str();
+  checkpoint->add_option("--keys", saved_keys, "With a tag each")->capture_default_str();
   CLI11_PARSE(program, argc, argv);
   try {
     tq::ClientOptions options;
@@ -64,6 +74,7 @@ int main(int argc, char** argv) {
     if (*keys) result = tq::bench::keys(client, count);
     if (*fetch) result = tq::bench::fetch_waiting(client, count, every_ms);
     if (*watch) result = tq::bench::watch_waiting(client, count, every_ms, key_count);
+    if (*checkpoint) result = tq::bench::checkpoint(client, folder, store_bytes, saved_keys);
     fmt::print("{}\n", result.dump());
   } catch (const tq::Error& error) {
     fmt::print(stderr, "tq_workloads: {}\n", error.what());

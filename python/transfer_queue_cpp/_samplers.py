@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from . import _sampler_state
 from ._error import Error
 
 NAME = "PythonSampler"  # the controller's name for all of them
@@ -106,4 +107,19 @@ def _clear_cache(sampler, request: dict) -> dict:
     return {}
 
 
-_OPERATIONS = {"sample": _sample, "has_cached_result": _has_cached_result, "clear_cache": _clear_cache}
+def _save_checkpoint(sampler, _request: dict) -> dict:
+    return {"class": type(sampler).__name__, "state": _sampler_state.save(sampler)}
+
+
+def _load_checkpoint(sampler, request: dict) -> dict:
+    _sampler_state.load(sampler, request["class"], request["state"])
+    return {}
+
+
+_OPERATIONS = {
+    "sample": _sample,
+    "has_cached_result": _has_cached_result,
+    "clear_cache": _clear_cache,
+    "save_checkpoint": _save_checkpoint,
+    "load_checkpoint": _load_checkpoint,
+}

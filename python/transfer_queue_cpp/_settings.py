@@ -18,6 +18,7 @@ SAMPLERS = {
     "GRPOGroupNSampler": ("n_samples_per_prompt",),
     "RankAwareSampler": (),
     "SeqlenBalancedSampler": ("n_samples_per_prompt", "dp_size"),
+    "StreamingTokenBudgetSampler": ("n_samples_per_prompt", "balance_unit_multiplier"),  # of the Relax project's fork
 }
 
 

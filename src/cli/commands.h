@@ -17,6 +17,7 @@ Run add_up(CLI::App& program);
 Run add_controller(CLI::App& program);
 Run add_storage(CLI::App& program);
 Run add_kv(CLI::App& program);
+Run add_ckpt(CLI::App& program);
 Run add_selftest(CLI::App& program);
 Run add_bench(CLI::App& program);
 Run add_limits(CLI::App& program);

@@ -83,6 +83,7 @@ int run(int argc, char** argv) {
       {"controller", add_controller(program)},
       {"storage", add_storage(program)},
       {"kv", add_kv(program)},
+      {"ckpt", add_ckpt(program)},
       {"selftest", add_selftest(program)},
       {"bench", add_bench(program)},
       {"limits", add_limits(program)},

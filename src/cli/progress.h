@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
+#include <thread>
 
 namespace tq::cli {
 
@@ -22,6 +24,19 @@ class Progress {
   const bool shown_;
   const size_t steps_;
   size_t begun_ = 0;
+};
+
+/// A line on standard error that is written anew several times a second while one long call runs;
+/// nothing at all when that is no terminal. The destructor wipes it.
+class LiveLine {
+ public:
+  /// `text` is called on a thread of its own and must not throw.
+  explicit LiveLine(std::function<std::string()> text);
+  LiveLine(const LiveLine&) = delete;
+  LiveLine& operator=(const LiveLine&) = delete;
+
+ private:
+  std::jthread writer_;
 };
 
 }  // namespace tq::cli

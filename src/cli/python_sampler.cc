@@ -106,9 +106,37 @@ class PythonSampler final : public Sampler {
     }
   }
 
+  // The state is the process's own pickle, which nobody here reads.
+  Value save_checkpoint() const override {
+    const Value reply = process_->ask(about("save_checkpoint"));
+    const Value* state = reply.find("state");
+    const Value* name = reply.find("class");
+    if (state == nullptr || state->is_nil()) return {};
+    if (state->get_if<Bytes>() == nullptr || name == nullptr ||
+        name->get_if<std::string>() == nullptr) {
+      throw Error(ErrorCode::kWrongType,
+                  "the sampler's state must be bytes, and its class have a name");
+    }
+    return Map{{"python_class", *name}, {"python_state", *state}};
+  }
+
+  void load_checkpoint(const Value& saved) override {
+    if (saved.is_nil()) return;
+    const Value* state = saved.find("python_state");
+    const Value* name = saved.find("python_class");
+    if (state == nullptr || name == nullptr) return Sampler::load_checkpoint(saved);
+    Map message = about("load_checkpoint");
+    message.emplace_back("class", *name);
+    message.emplace_back("state", *state);
+    process_->ask(std::move(message));
+  }
+
  private:
+  Map about(const char* operation) const { return {{"operation", operation}, {"id", id_}}; }
   Map about(const char* operation, const std::string& partition_id) const {
-    return {{"operation", operation}, {"id", id_}, {"partition_id", partition_id}};
+    Map message = about(operation);
+    message.emplace_back("partition_id", partition_id);
+    return message;
   }
 
   const std::shared_ptr<SamplerProcess> process_;

@@ -6,10 +6,10 @@
 #include <stdio.h>
 
 #include <cerrno>
-#include <map>
 #include <optional>
 #include <system_error>
 
+#include "client/checkpoint_files.h"
 #include "client/checkpoint_json.h"
 #include "client/client_impl.h"
 #include "runtime/atomic_file.h"
@@ -19,23 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-using client::read_json;
-using client::write_json;
 using manager::Deadline;
 using wire::CheckpointFile;
 using wire::CheckpointReceipt;
-
-// Python's names, so that either client finds what the other saved; the manifest is ours alone.
-constexpr const char* kMetadata = "metadata.json";
-constexpr const char* kController = "controller_state.pkl";
-constexpr const char* kStorage = "simple_storage";
-constexpr const char* kUnits = "storage_unit_info.json";
-constexpr const char* kManifest = "manifest.json";
-constexpr const char* kManifestFormat = "transfer_queue checkpoint";
-constexpr int kManifestVersion = 1;
-
-// What a file is called in a manifest, and what its node said of it.
-using Receipts = std::vector<std::pair<std::string, CheckpointReceipt>>;
 
 Deadline in(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
 
@@ -102,65 +88,6 @@ void install(const fs::path& written, const fs::path& folder) {
   remove_folder(old);
 }
 
-std::string unit_file(size_t position, const std::string& id) {
-  return fmt::format("{}/su_{}_{}.pkl", kStorage, position, id);
-}
-
-void write_manifest(const fs::path& folder, const Receipts& receipts) {
-  Json files = Json::array();
-  for (const auto& [path, receipt] : receipts) {
-    files.push_back(
-        {{"path", path}, {"size_bytes", receipt.size_bytes}, {"checksum", receipt.checksum}});
-  }
-  write_json(
-      folder / kManifest,
-      {{"format", kManifestFormat}, {"version", kManifestVersion}, {"files", std::move(files)}});
-}
-
-const Json& entry(const Json& json, const char* key, const fs::path& file) {
-  const auto found = json.is_object() ? json.find(key) : json.end();
-  if (found != json.end()) return *found;
-  throw Error(ErrorCode::kDecode, fmt::format("{} has no '{}'", file.string(), key));
-}
-
-template <class T>
-T text_or_number(const Json& json, const char* key, const fs::path& file) {
-  const Json& found = entry(json, key, file);
-  constexpr bool kText = std::is_same_v<T, std::string>;
-  if (kText ? found.is_string() : found.is_number_integer()) return found.get<T>();
-  throw Error(ErrorCode::kDecode,
-              fmt::format("{}: '{}' is no {}", file.string(), key, kText ? "str" : "int"));
-}
-
-// path -> checksum; nothing where a Python client saved, which writes no manifest.
-std::optional<std::map<std::string, std::string>> read_manifest(const fs::path& folder) {
-  const fs::path file = folder / kManifest;
-  if (!is_there(file)) return std::nullopt;
-  const Json json = read_json(file);
-  if (text_or_number<std::string>(json, "format", file) != kManifestFormat ||
-      text_or_number<int64_t>(json, "version", file) != kManifestVersion) {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("{} is of a later release; load the checkpoint with that one", file.string()));
-  }
-  std::map<std::string, std::string> checksums;
-  for (const Json& listed : entry(json, "files", file)) {
-    const auto path = text_or_number<std::string>(listed, "path", file);
-    const auto size = text_or_number<int64_t>(listed, "size_bytes", file);
-    std::error_code error;
-    const auto found = fs::file_size(folder / path, error);
-    if (error || found != static_cast<uint64_t>(size)) {
-      throw Error(ErrorCode::kDecode,
-                  fmt::format("{} is {}, but the manifest beside it says {} bytes; the checkpoint "
-                              "is damaged",
-                              (folder / path).string(),
-                              error ? error.message() : fmt::format("{} bytes long", found), size));
-    }
-    checksums[path] = text_or_number<std::string>(listed, "checksum", file);
-  }
-  return checksums;
-}
-
 }  // namespace
 
 /// The parts of a checkpoint in a folder, of a client.
@@ -178,25 +105,27 @@ class CheckpointFolder {
   }
 
   void save_units() {
-    make_folder(folder_ / kStorage);
+    make_folder(folder_ / client::kStorageFolder);
     std::vector<std::string> paths;
-    Json units = Json::array();
+    std::vector<std::string> ids;
     for (const ServerInfo& unit : impl_.nodes.storage_units) {
-      paths.push_back((folder_ / unit_file(paths.size(), unit.id)).string());
-      units.push_back({{"position", units.size()}, {"storage_unit_id", unit.id}});
+      paths.push_back((folder_ / client::unit_file(paths.size(), unit.id)).string());
+      ids.push_back(unit.id);
     }
     const auto receipts = impl_.storage.save_checkpoint(paths, in(deadline_));
-    for (size_t k = 0; k < receipts.size(); ++k) {
-      note(unit_file(k, impl_.nodes.storage_units[k].id), receipts[k]);
-    }
-    write_json(folder_ / kStorage / kUnits, units);
-    runtime::sync_folder(folder_ / kStorage);
+    for (size_t k = 0; k < receipts.size(); ++k) note(client::unit_file(k, ids[k]), receipts[k]);
+    client::write_units(folder_, ids);
+    runtime::sync_folder(folder_ / client::kStorageFolder);
   }
 
-  const Receipts& receipts() const noexcept { return receipts_; }
+  /// What the nodes said of the files that they wrote.
+  const std::vector<client::ListedFile>& saved() const noexcept { return saved_; }
 
   /// From then on files must be those that the manifest lists.
-  void read_manifest_if_any() { manifest_ = read_manifest(folder_); }
+  void read_manifest_if_any() {
+    manifest_ = client::read_manifest(folder_).value_or(std::vector<client::ListedFile>());
+    for (const client::ListedFile& listed : manifest_) client::check_size(folder_, listed);
+  }
 
   void load_controller(const fs::path& file) {
     wire::CheckpointOrder order;
@@ -206,23 +135,11 @@ class CheckpointFolder {
   }
 
   manager::StorageManager::PreparedLoad prepare_units() {
-    const fs::path list = folder_ / kStorage / kUnits;
-    const Json units = read_json(list);
-    if (!units.is_array() || units.empty()) {
-      throw Error(ErrorCode::kDecode, fmt::format("{} lists no storage units", list.string()));
-    }
-    std::vector<CheckpointFile> files(units.size());
-    for (const Json& unit : units) {
-      const auto position = text_or_number<int64_t>(unit, "position", list);
-      const auto id = text_or_number<std::string>(unit, "storage_unit_id", list);
-      if (position < 0 || static_cast<size_t>(position) >= files.size() ||
-          !files[static_cast<size_t>(position)].path.empty()) {
-        throw Error(ErrorCode::kDecode,
-                    fmt::format("{} has no unit, or two, at position {}", list.string(), position));
-      }
-      const std::string name = unit_file(static_cast<size_t>(position), id);
-      files[static_cast<size_t>(position)] = {(folder_ / name).string(), position,
-                                              checksum_of(name)};
+    std::vector<CheckpointFile> files;
+    for (const std::string& id : client::read_units(folder_)) {
+      const std::string name = client::unit_file(files.size(), id);
+      files.push_back(
+          {(folder_ / name).string(), static_cast<int64_t>(files.size()), checksum_of(name)});
     }
     return impl_.storage.prepare_load(std::move(files), in(deadline_));
   }
@@ -242,20 +159,20 @@ class CheckpointFolder {
     return ask;
   }
   void note(const std::string& name, const std::optional<CheckpointReceipt>& receipt) {
-    if (receipt) receipts_.emplace_back(name, *receipt);
+    if (receipt) saved_.push_back({name, receipt->size_bytes, receipt->checksum});
   }
   std::optional<std::string> checksum_of(const std::string& name) const {
-    if (!manifest_) return std::nullopt;
-    const auto found = manifest_->find(name);
-    if (found == manifest_->end()) return std::nullopt;  // a Python node's
-    return found->second;
+    for (const client::ListedFile& listed : manifest_) {
+      if (listed.path == name) return listed.checksum;
+    }
+    return std::nullopt;  // a Python node's
   }
 
   TransferQueueClient::Impl& impl_;
   const fs::path folder_;
   const std::chrono::milliseconds deadline_;
-  Receipts receipts_;
-  std::optional<std::map<std::string, std::string>> manifest_;
+  std::vector<client::ListedFile> saved_;
+  std::vector<client::ListedFile> manifest_;  // empty where there is none
 };
 
 void TransferQueueClient::save_controller_checkpoint(const fs::path& file,
@@ -290,10 +207,10 @@ void save_checkpoint(TransferQueueClient& client, const fs::path& folder,
   make_folder(written);
   try {
     CheckpointFolder checkpoint(client, written, options.deadline);
-    checkpoint.save_controller(written / kController);
+    checkpoint.save_controller(written / client::kControllerFile);
     checkpoint.save_units();
-    write_json(written / kMetadata, {{"storage_saved", true}, {"user_metadata", metadata}});
-    write_manifest(written, checkpoint.receipts());
+    client::write_metadata(written, metadata);
+    client::write_manifest(written, checkpoint.saved());
     runtime::sync_folder(written);
     install(written, target);
   } catch (...) {
@@ -311,28 +228,22 @@ Map load_checkpoint(TransferQueueClient& client, const fs::path& folder,
   const fs::path old = beside(source, ".old");
   // A client died between the two renames of a save.
   if (!is_there(source) && is_there(old)) rename_folder(old, source);
-  if (!is_there(source / kMetadata)) {
-    throw Error(ErrorCode::kNotFound, fmt::format("{} is no checkpoint: there is no {} in it",
-                                                  source.string(), kMetadata));
-  }
-  const Json metadata = read_json(source / kMetadata);
+  const client::CheckpointMetadata metadata = client::read_metadata(source);
   CheckpointFolder checkpoint(client, source, deadline);
   checkpoint.read_manifest_if_any();
-  const bool with_storage = metadata.is_object() && metadata.value("storage_saved", Json()) == true;
-  if (with_storage) {
+  if (metadata.storage_saved) {
     const auto prepared = checkpoint.prepare_units();
     try {
-      checkpoint.load_controller(source / kController);
+      checkpoint.load_controller(source / client::kControllerFile);
     } catch (const Error&) {
       checkpoint.abort_units(prepared);
       throw;
     }
     checkpoint.commit_units(prepared);
   } else {
-    checkpoint.load_controller(source / kController);
+    checkpoint.load_controller(source / client::kControllerFile);
   }
-  Value user =
-      client::from_json(metadata.is_object() ? metadata.value("user_metadata", Json()) : Json());
+  Value user = client::from_json(metadata.user);
   Map* map = user.get_mutable_if<Map>();
   return map != nullptr ? std::move(*map) : Map{};
 }

@@ -20,6 +20,7 @@ namespace tq::controller {
 struct SavedState {
   explicit SavedState(const ControllerConfig& config);
 
+  std::string id;  // of the controller that saved
   Partitions partitions;
   IndexAllocator indexes;
   wire::Array samplers;  // see Samplers::to_values()

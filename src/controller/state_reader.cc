@@ -45,6 +45,7 @@ class StateReader {
     switch (section.tag) {
       case Tag::kController:
         announced_ = saved::take<int64_t>(map, "partitions", limits_);
+        state_.id = saved::take<std::string>(map, "controller_id", limits_);
         return;
       case Tag::kIndexes:
         state_.indexes.restore(map, limits_, now_);

@@ -47,6 +47,8 @@ class PickleMachine {
   // dict of what was appended and set.
   enum Part : size_t { kArguments, kState, kItems, kEntries };
 
+  [[noreturn]] static void fail(const std::string& message);
+
   bool step(uint8_t opcode);  // false at STOP
   bool step_data(uint8_t opcode);
   bool step_text(uint8_t opcode);

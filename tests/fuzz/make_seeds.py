@@ -112,6 +112,13 @@ def json(golden: Path):
         yield file.read_bytes()
 
 
+def checkpoint(_golden: Path):
+    """What interop/save_checkpoint_seeds.py had nodes save, with the byte that picks the kind of node, and checksums as they are or repaired."""
+    for file in sorted((Path(__file__).parent / "checkpoints").iterdir()):
+        for repairs in (0, 1):
+            yield bytes([repairs | (2 if file.name.startswith("controller") else 0)]) + file.read_bytes()
+
+
 def main() -> None:
     name, golden, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     seeds = {seed for seed in globals()[name](golden) if len(seed) <= INPUT_BYTES_MAX}

@@ -100,6 +100,10 @@ Json json_of(const Error& error) {
   return json;
 }
 
+std::vector<std::string> names(const Json& command, const char* key) {
+  return command.value(key, std::vector<std::string>());
+}
+
 std::optional<Map> tag_from(const Json& json) {
   if (json.is_null()) return std::nullopt;
   const Value tag = from_canonical(json);

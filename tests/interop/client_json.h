@@ -28,6 +28,9 @@ Json json_of(const KVListing& listing);
 /// {"code", "message", "rows_not_stored" of a PartialPutError}.
 Json json_of(const Error& error);
 
+/// A list of names of a command; empty where there is none.
+std::vector<std::string> names(const Json& command, const char* key);
+
 /// A tag, or nothing for null.
 std::optional<Map> tag_from(const Json& json);
 

@@ -34,6 +34,21 @@ def cpp_nodes(tmp_path_factory):
     cluster.stop()
 
 
+@pytest.fixture
+def root(tmp_path):
+    """A folder for checkpoints."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def rooted(start, root):
+    """start() whose C++ nodes have a checkpoint root."""
+    env = {"TQ_CHECKPOINT_ROOT": str(root)}
+    return lambda *args, **kwargs: start(*args, **{"env": env, "controller_args": ("--polling",), **kwargs})
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield

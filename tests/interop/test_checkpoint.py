@@ -1,85 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: Python clients and the C++ client save and load on C++ nodes, through crashes, full disks and bad input."""
+"""Checkpoints: Python clients and the C++ client save and load on C++ nodes, on Python nodes and on both."""
 
 import json
-import os
-import resource
-import shutil
-import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from cpp_client import ClientError, CppClient, dense
-from nodes import NEWEST, Client
-
-TRAIN = list("abcdefgh")
-
-
-class Python:
-    """A Python client of any release in a process of its own."""
-
-    def __init__(self, cluster, folder, kind=NEWEST):
-        self._client = Client(kind, "checkpoint_client.py", [str(folder), *map(str, flat(cluster.addresses()))])
-        self._client.expect("ready")
-
-    def __call__(self, order: str):
-        self._client.tell(order)
-        line = self._client.process.stdout.readline()
-        assert line, self._client.process.stderr.read()[-3000:]
-        answer = json.loads(line)
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["ok"]
-
-    def end(self) -> None:
-        self._client.finish()
-
-
-def flat(addresses):
-    controller, units = addresses
-    return [controller, *units]
-
-
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "checkpoints"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def rooted(start, root):
-    """start() whose C++ nodes have a checkpoint root."""
-    env = {"TQ_CHECKPOINT_ROOT": str(root)}
-    return lambda *args, **kwargs: start(*args, **{"env": env, "controller_args": ("--polling",), **kwargs})
-
-
-def kill(cluster) -> None:
-    for node in cluster.nodes:
-        node.process.kill()
-        node.process.wait()
-
-
-def join(cluster, **options) -> CppClient:
-    return CppClient().join(cluster, **options)
-
-
-def put(client, keys, column, partition="train", tags=None):
-    extra = {"tags": tags} if tags else {}
-    client("put", keys=keys, partition=partition, columns=[["x", dense(column)]], **extra)
-
-
-def rows_of(client, keys, partition="train"):
-    return client("get", keys=keys, partition=partition, fields=["x"])
-
-
-def column_of(client, keys, partition="train"):
-    return dict(rows_of(client, keys, partition))["x"]
-
-
-# --- Python's clients
+from checkpoints import KEYS, TRAIN, Python, join, kill, put, rows_of, written
+from cpp_client import ClientError
+from nodes import NEWEST
+from raw import RawPeer
 
 
 @pytest.mark.parametrize("kind", ["0.1.9", NEWEST])
@@ -183,223 +113,59 @@ def test_mixed_nodes(rooted, root):
     assert rows_of(client, TRAIN) == before
 
 
-# --- crashes
+# --- others meanwhile
 
 
-def written(folder: Path) -> int:
-    return sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file()) if folder.exists() else 0
+def replies(peer: RawPeer, count: int) -> list[tuple[str, dict]]:
+    answers = [peer.receive(60) for _ in range(count)]
+    assert all(answers), answers
+    return answers
 
 
-def wait_until_written(folder: Path, size: int, client: CppClient, number: int) -> None:
-    """Returns as soon as that much is there, or the save has ended."""
-    while not client.answered(number):
-        try:
-            if written(folder) >= size:
-                return
-        except FileNotFoundError:  # it was renamed meanwhile
-            continue
+def endpoint(info: Path, port: str) -> str:
+    record = json.loads(info.read_text())
+    return f"tcp://{record['ip']}:{record['ports'][port]}"
 
 
-@pytest.fixture
-def large():
-    return torch.from_numpy(np.random.default_rng(1).integers(0, 2**60, (64, 1 << 14)))  # 8 MiB
-
-
-KEYS = [f"k{i}" for i in range(64)]
-
-
-@pytest.mark.parametrize("part", [0.0, 0.3, 0.6, 0.9, 1.0, 2.0])
-@pytest.mark.parametrize("who", ["nodes", "client"])
-def test_a_crash_leaves_the_old_or_the_new_one(rooted, root, large, who, part):
-    nodes, folder = rooted(), root / "ckpt"
+def test_a_unit_serves_others_while_it_saves(rooted, root):
+    """What is asked after the save is answered before it, and a put that comes meanwhile is not saved."""
+    nodes = rooted("cpp", ("cpp",))
     client = join(nodes)
-    put(client, ["old"], torch.arange(4).reshape(1, 4))
-    client("save_checkpoint", folder=str(folder), metadata={"which": "old"})
-    put(client, KEYS, large, "large")
-    put(client, ["new"], torch.arange(4).reshape(1, 4))
-    number = client.start("save_checkpoint", via="thread", folder=str(folder), metadata={"which": "new"}, deadline_ms=2000)
-    wait_until_written(root / "ckpt.tmp", int(part * large.nbytes), client, number)
-    if who == "client":
-        client.process.kill()
-        client.process.wait()
-        kill(nodes)
-    else:
-        kill(nodes)
-        try:
-            client.wait(number)
-        except ClientError as error:
-            assert "did not answer" in error.message or "cannot" in error.message, error.message
-    fresh = join(rooted())
-    which = fresh("load_checkpoint", folder=str(folder))["which"]
-    assert which == "new" or part < 2.0  # when more was waited for than there is, it had ended
-    listed = {partition: [key for key, _ in entries] for partition, entries in fresh("list")}
-    assert listed == {"old": {"train": ["old"]}, "new": {"train": ["old", "new"], "large": KEYS}}[which]
-    if which == "new":
-        assert column_of(fresh, KEYS, "large") == dense(large)
-    fresh("save_checkpoint", folder=str(folder), metadata={"which": "after"})  # over what was left
-    assert fresh("load_checkpoint", folder=str(folder)) == {"which": "after"}
+    for part in range(4):
+        put(client, [f"{part}/{key}" for key in KEYS], torch.ones(64, 1 << 16, dtype=torch.int64) * part, "large")  # 32 MiB
+    peer = RawPeer(endpoint(nodes.units[0], "put_get_socket"))
+    index = client("look_up", keys=["0/k0"], partition="large")["global_indexes"][0]
+    peer.send("SAVE_STORAGE_CHECKPOINT", {"path": str(root / "unit.pkl")})
+    peer.send("PUT", {"global_indexes": [4000], "data": {"late": torch.ones(1, 2)}})
+    peer.send("GET", {"fields": ["x"], "global_indexes": [index]})
+    answers = replies(peer, 3)
+    assert [kind for kind, _ in answers] == ["PUT_DATA_RESPONSE", "GET_DATA_RESPONSE", "SAVE_STORAGE_CHECKPOINT_RESPONSE"]
+    assert answers[2][1]["success"]
+    peer.send("LOAD_STORAGE_CHECKPOINT", {"path": str(root / "unit.pkl")})
+    peer.send("GET", {"fields": ["late"], "global_indexes": [4000]})  # from what is there until it is replaced
+    answers = replies(peer, 2)
+    assert [kind for kind, _ in answers] == ["GET_DATA_RESPONSE", "LOAD_STORAGE_CHECKPOINT_RESPONSE"]
+    peer.send("GET", {"fields": ["late"], "global_indexes": [4000]})
+    assert replies(peer, 1)[0][0] == "GET_ERROR"
+    peer.close()
 
 
-def test_python_s_rollback_after_a_crash_between_its_renames(rooted, root):
-    client = join(rooted())
-    put(client, TRAIN, torch.arange(16).reshape(8, 2))
-    client("save_checkpoint", folder=str(root / "ckpt"))
-    (root / "ckpt").rename(root / "ckpt.old")
-    client("load_checkpoint", folder=str(root / "ckpt"))
-    assert column_of(client, TRAIN) == dense(torch.arange(16).reshape(8, 2))
-
-
-# --- disks
-
-
-def test_a_full_disk(rooted, root, large):
-    nodes = rooted()
-    client = join(nodes)
-    put(client, ["old"], torch.arange(4).reshape(1, 4))
-    client("save_checkpoint", folder=str(root / "ckpt"), metadata={"which": "old"})
-    put(client, KEYS, large, "large")
-    before = rows_of(client, KEYS, "large")
-    for node in nodes.nodes:  # what a full disk says, for a file system of one's own needs root
-        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
-    with pytest.raises(ClientError, match="cannot write .*su_[01]_.*: File too large"):
-        client("save_checkpoint", folder=str(root / "ckpt"))
-    assert sorted(p.name for p in root.iterdir()) == ["ckpt"]
-    assert rows_of(client, KEYS, "large") == before
-    python = Python(nodes, root / "python")
-    with pytest.raises(RuntimeError, match="File too large"):
-        python("save")
-    python.end()
-    assert sorted(p.name for p in root.iterdir()) == ["ckpt"]
-    assert client("load_checkpoint", folder=str(root / "ckpt")) == {"which": "old"}
-
-
-def test_a_folder_that_cannot_be_written(start):
-    client = join(start(env={"TQ_CHECKPOINT_ROOT": "/sys"}))
-    with pytest.raises(ClientError, match="cannot write /sys/kernel/tq.pkl: "):
-        client("save_controller_checkpoint", path="/sys/kernel/tq.pkl")
-    with pytest.raises(ClientError, match="cannot create /sys/kernel/tq/simple_storage: "):
-        client("save_storage_checkpoint", path="/sys/kernel/tq")
-
-
-# --- bad input
-
-
-def test_paths_outside_of_the_root(rooted, root, tmp_path):
-    (tmp_path / "outside").mkdir()
-    (root / "link").symlink_to(tmp_path / "outside")
-    (root / "inside").mkdir()
-    (root / "good").symlink_to(root / "inside")
-    nodes = rooted()
-    client = join(nodes)
-    put(client, TRAIN, torch.arange(16).reshape(8, 2))
-    for bad in (tmp_path / "outside", root / "../outside", root / "link"):
-        with pytest.raises(ClientError, match="does not lie below .*--checkpoint-root"):
-            client("save_controller_checkpoint", path=f"{bad}/c.pkl")
-        with pytest.raises(ClientError, match="does not lie below .*--checkpoint-root"):
-            client("save_storage_checkpoint", path=str(bad))
-        with pytest.raises(ClientError, match="does not lie below .*--checkpoint-root"):
-            client("load_controller_checkpoint", path=f"{bad}/c.pkl")
-    python = Python(nodes, tmp_path / "outside/python")
-    with pytest.raises(RuntimeError, match="does not lie below"):
-        python("save")
-    python.end()
-    assert not [p for p in (tmp_path / "outside").rglob("*") if p.is_file()]
-    client("save_checkpoint", folder=str(root / "good/ckpt"))  # a link that stays inside
-    assert (root / "inside/ckpt/manifest.json").exists()
-    client("load_checkpoint", folder=str(root / "inside/../good/ckpt/"))
-
-
-def test_nodes_without_a_root_refuse(start, root):
-    nodes = start()
-    python, client = Python(nodes, root / "a"), join(nodes)
-    for save in (lambda: python("save"), lambda: client("save_checkpoint", folder=str(root / "a"))):
-        with pytest.raises((RuntimeError, ClientError), match=r"start it with --checkpoint-root DIR \(or TQ_CHECKPOINT_ROOT\)"):
-            save()
-    with pytest.raises(ClientError, match="storage unit .* start it with --checkpoint-root"):
-        client("save_storage_checkpoint", path=str(root / "a"))
-    assert [p for p in root.rglob("*") if p.is_file()] == []
-    python.end()
-
-
-def damage(folder: Path) -> dict:
-    """name -> (what to do to a good checkpoint, what the error says)."""
-    unit = sorted((folder / "simple_storage").glob("su_1_*"))[0]
-    controller = folder / "controller_state.pkl"
-
-    def flip(path, at=-40):
-        data = bytearray(path.read_bytes())
-        data[at] ^= 4
-        path.write_bytes(data)
-
-    def cut(path):
-        path.write_bytes(path.read_bytes()[:-1])
-
-    def exchange():
-        other = folder.parent / "other" / "controller_state.pkl"
-        shutil.copy(other, controller)
-
-    return {
-        "a flipped bit in a unit's file": (lambda: flip(unit), unit.name + ".* damaged"),
-        "a flipped bit in the controller's": (lambda: flip(controller), "controller_state.pkl.* damaged"),
-        "a unit's file cut off": (lambda: cut(unit), unit.name + ".* damaged"),
-        "a unit's file is gone": (unit.unlink, unit.name),
-        "the controller's is gone": (controller.unlink, "controller_state.pkl"),
-        "the controller's of another checkpoint": (exchange, "controller_state.pkl"),
-        "no metadata": ((folder / "metadata.json").unlink, "is no checkpoint: there is no metadata.json"),
-        "no list of units": ((folder / "simple_storage/storage_unit_info.json").unlink, "storage_unit_info.json"),
-        "a list of units that is none": (
-            lambda: (folder / "simple_storage/storage_unit_info.json").write_text('[{"position": 7, "storage_unit_id": "x"}]'),
-            "storage_unit_info.json has no unit, or two, at position 7"),
-        "a manifest that is none": (lambda: (folder / "manifest.json").write_text("{"), "manifest.json is no JSON"),
-        "a manifest of a later release": (
-            lambda: (folder / "manifest.json").write_text('{"format": "transfer_queue checkpoint", "version": 2, "files": []}'),
-            "manifest.json is of a later release"),
-    }
-
-
-def test_damaged_checkpoints_change_nothing(rooted, root):
-    nodes = rooted()
-    client = join(nodes)
-    put(client, TRAIN, torch.arange(16).reshape(8, 2))
-    client("save_checkpoint", folder=str(root / "good"))
-    put(client, ["more"], torch.arange(2).reshape(1, 2), tags=[{"a": 1}])
-    client("save_checkpoint", folder=str(root / "other"))
-    before = [client("list"), rows_of(client, [*TRAIN, "more"])]
-    for manifest in (True, False):  # as Python's client saves: without
-        for name in damage(root / "good"):
-            bad = root / "bad"
-            shutil.copytree(root / "good", bad)
-            if not manifest:
-                (bad / "manifest.json").unlink()
-            do, sentence = damage(bad)[name]
-            if not manifest and "manifest" in name or not manifest and "of another" in name:
-                shutil.rmtree(bad)
-                continue
-            do()
-            with pytest.raises(ClientError, match=sentence):
-                client("load_checkpoint", folder=str(bad))
-            assert [client("list"), rows_of(client, [*TRAIN, "more"])] == before, name
-            shutil.rmtree(bad)
-    with pytest.raises(ClientError, match="is no checkpoint"):
-        client("load_checkpoint", folder=str(root / "nowhere"))
-    with pytest.raises(ClientError, match="metadata of a checkpoint is JSON"):
-        client("save_checkpoint", folder=str(root / "x"), metadata={"t": {"$tensor": {"dtype": "int8", "shape": [1], "data": "AA=="}}})
-    assert not (root / "x.tmp").exists()
-
-
-def test_silent_nodes_are_named_and_change_nothing(rooted, root):
-    nodes = rooted("cpp", ("cpp", "cpp"))
-    client = join(nodes)
-    put(client, TRAIN, torch.arange(16).reshape(8, 2))
-    client("save_checkpoint", folder=str(root / "a"))
-    for node in nodes.nodes:
-        os.kill(node.process.pid, signal.SIGSTOP)
-    with pytest.raises(ClientError, match="did not answer"):
-        client("load_checkpoint", folder=str(root / "a"), deadline_ms=500)
-    for node in nodes.nodes:
-        os.kill(node.process.pid, signal.SIGCONT)
-    client("load_checkpoint", folder=str(root / "a"))
-    assert column_of(client, TRAIN) == dense(torch.arange(16).reshape(8, 2))
+def test_a_controller_serves_others_while_it_saves(rooted, root):
+    nodes = rooted("cpp", ("cpp",))
+    peer = RawPeer(endpoint(nodes.controller, "request_handle_socket"))
+    peer.send("KV_RETRIEVE_META", {"keys": [f"key-{i}" for i in range(20_000)], "partition_id": "many", "create": True})
+    replies(peer, 1)
+    peer.send("SAVE_CONTROLLER_CHECKPOINT", {"path": str(root / "controller.pkl")})
+    peer.send("KV_RETRIEVE_META", {"keys": ["late"], "partition_id": "other", "create": True})
+    peer.send("GET_LIST_PARTITIONS", {})
+    answers = replies(peer, 3)
+    assert [kind for kind, _ in answers] == [
+        "KV_RETRIEVE_META_RESPONSE", "LIST_PARTITIONS_RESPONSE", "SAVE_CONTROLLER_CHECKPOINT_RESPONSE"]
+    peer.send("LOAD_CONTROLLER_CHECKPOINT", {"path": str(root / "controller.pkl")})
+    assert replies(peer, 1)[0][1]["success"]
+    peer.send("GET_LIST_PARTITIONS", {})
+    assert replies(peer, 1)[0][1]["partition_ids"] == ["many"]
+    peer.close()
 
 
 # --- memory

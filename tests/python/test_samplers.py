@@ -2,6 +2,8 @@
 """A sampler in another process, as the controller sees it: that process answers, errs, dawdles, talks nonsense, dies."""
 
 import json
+import os
+import pickle
 import socket
 import struct
 import subprocess
@@ -34,6 +36,7 @@ class Nodes:
                 [tq_binary(), "controller", "--info-file", info, "--until-eof", "0", "--polling",
                  "--sampler-socket", str(peer.fileno()), "--sampler-timeout-ms", str(PATIENCE_MS)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=[peer.fileno()],
+                env={**os.environ, "TQ_CHECKPOINT_ROOT": str(folder)},
             )  # fmt: skip
         assert self.process.stdout.readline().startswith("ready: ")
         self.controller = Controller(_endpoint(json.loads(info.read_text())))
@@ -238,6 +241,119 @@ def test_upstreams_classes_run_behind_it(tmp_path):
             nodes.ask("REGISTER_SAMPLER", sampler="PythonSampler", arguments={})
     finally:
         nodes.stop()
+
+
+class Note:
+    """In the state of a sampler below."""
+
+    def __init__(self, text):
+        self.text = text
+
+
+def counting(**more):
+    from transfer_queue.sampler import RankAwareSampler
+
+    class Counting(RankAwareSampler):
+        """Keeps batches for ranks, as its base does, and counts what it was asked."""
+
+        def __init__(self):
+            super().__init__()
+            self.extra = {"asked": 0, "note": Note("kept"), **more}
+
+        def sample(self, *args, **kwargs):
+            self.extra["asked"] += 1
+            return super().sample(*args, **kwargs)
+
+        def save_checkpoint(self):
+            return {**super().save_checkpoint(), "extra": self.extra}
+
+        def load_checkpoint(self, state):
+            super().load_checkpoint(state)
+            self.extra = state["extra"]
+
+    return Counting()
+
+
+RANKS = {"dp_rank": 0, "batch_index": 0, "partition_id": "p", "task_name": "t"}
+
+
+def test_its_state_is_in_checkpoints(tmp_path):
+    first, second = counting(), counting()
+    saved = tmp_path / "controller.tq"
+    server = SamplerServer()
+    server.add(first)
+    nodes = Nodes(tmp_path, server.peer)
+    try:
+        assert nodes.fetch(4, **RANKS) == [0, 1, 2, 3]
+        nodes.ask("SAVE_CONTROLLER_CHECKPOINT", path=str(saved))
+    finally:
+        nodes.stop()
+    server = SamplerServer()
+    server.add(second)
+    nodes = Nodes(tmp_path, server.peer)
+    try:
+        nodes.ask("LOAD_CONTROLLER_CHECKPOINT", path=str(saved))
+        assert second.extra["asked"] == 1 and second.extra["note"].text == "kept"
+        assert nodes.fetch(4, **RANKS) == [0, 1, 2, 3]  # kept, though nothing is left
+        nodes.ask("REGISTER_SAMPLER", sampler="SequentialSampler", arguments={})
+        with pytest.raises(Error, match="another sampler kept"):
+            nodes.ask("LOAD_CONTROLLER_CHECKPOINT", path=str(saved))
+        assert nodes.consumed() == [1, 1, 1, 1, 0, 0]
+    finally:
+        nodes.stop()
+
+
+def test_a_state_that_no_checkpoint_takes_is_refused_when_it_is_saved(tmp_path):
+    server = SamplerServer()
+    server.add(counting(process=subprocess.run))
+    server.add(counting(lock=threading.Lock()))
+    nodes = Nodes(tmp_path, server.peer)
+    try:
+        for number, message in enumerate(["subprocess.run is in the state of the sampler", "the state of Counting cannot be saved: TypeError"]):
+            nodes.ask("REGISTER_SAMPLER", sampler="PythonSampler", arguments={"id": number})
+            with pytest.raises(Error, match=message):
+                nodes.ask("SAVE_CONTROLLER_CHECKPOINT", path=str(tmp_path / "c.tq"))
+            assert not (tmp_path / "c.tq").exists()
+    finally:
+        nodes.stop()
+
+
+class Command:
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return os.mkdir, (self.file,)
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "message"),
+    [
+        ("Counting", lambda folder: pickle.dumps(Command(str(folder / "ran"))), "mkdir is in the state of the sampler"),
+        ("Counting", lambda folder: b"\x80\x04nonsense", "the state of the sampler cannot be read"),
+        ("Other", lambda folder: pickle.dumps({"_states": {}}), "has the state of the sampler Other, and this one is Counting"),
+    ],
+)
+def test_a_forged_state_runs_nothing(raw, tmp_path, name, state, message):
+    """Whoever can write a checkpoint may write anything for a sampler; here as one that saves it."""
+    nodes, ours = raw
+    saved, sampler = tmp_path / "forged.tq", counting()
+    thread = answering(ours, lambda r: packed({"number": r["number"], "class": name, "state": state(tmp_path)}))
+    nodes.ask("SAVE_CONTROLLER_CHECKPOINT", path=str(saved))
+    thread.join()
+    server = SamplerServer()
+    server.add(sampler)
+    (tmp_path / "victim").mkdir()
+    victim = Nodes(tmp_path / "victim", server.peer)
+    saved = saved.rename(tmp_path / "victim/forged.tq")
+    try:
+        before = victim.fetch(2, **RANKS)
+        with pytest.raises(Error, match=message):
+            victim.ask("LOAD_CONTROLLER_CHECKPOINT", path=str(saved))
+        assert victim.fetch(2, **RANKS) == before
+        assert not (tmp_path / "ran").exists()
+    finally:
+        victim.stop()
 
 
 def test_without_such_a_process_the_refusal_names_the_samplers_that_are_there(tmp_path):
