@@ -57,7 +57,7 @@ struct LocalNodesOptions {
   /// A folder on an SSD where units keep rows of at least `ssd_threshold_bytes`, in files that end
   /// with the nodes; created if it is not there. Empty: all rows stay in memory.
   std::filesystem::path ssd_path{};
-  uint64_t ssd_threshold_bytes = uint64_t{1} << 20;
+  uint64_t ssd_threshold_bytes = uint64_t{1} << 20;  ///< payload of a row, positive
 
   /// The folder below which clients may have the nodes save and load checkpoints; empty: nowhere.
   std::filesystem::path checkpoint_root{};
