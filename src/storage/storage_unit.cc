@@ -147,15 +147,18 @@ Reply StorageUnit::put_reply(const Envelope& request, Incoming incoming) {
 }
 
 runtime::Outcome StorageUnit::serve(const Envelope& request, wire::GetData get) {
-  if (ssd_ != nullptr) {
-    auto rows = std::make_shared<SsdGet>(store_, get, config_.limits);
-    if (rows->needs_load()) return get_later(request, std::move(rows), std::move(get));
+  const auto reply_of = [&](const RowSource& rows_of) {
+    return with_samples(
+        {get_reply(rows_of, store_.bytes_stored(), id_, request, get.fields_, config_.limits), {}},
+        get.global_indexes.size());
+  };
+  if (ssd_ == nullptr) {
+    const Store::Selection selection = store_.select(get.global_indexes);
+    return reply_of([&](const std::string& field) { return store_.rows(field, selection); });
   }
-  const Store::Selection selection = store_.select(get.global_indexes);
-  const auto rows_of = [&](const std::string& field) { return store_.rows(field, selection); };
-  return with_samples(
-      {get_reply(rows_of, store_.bytes_stored(), id_, request, get.fields_, config_.limits), {}},
-      get.global_indexes.size());
+  auto rows = std::make_shared<SsdGet>(store_, get, config_.limits);
+  if (rows->needs_load()) return get_later(request, std::move(rows), std::move(get));
+  return reply_of([&](const std::string& field) { return rows->rows(field); });
 }
 
 runtime::Outcome StorageUnit::serve(const Envelope& request, wire::ClearData clear) {
