@@ -3,6 +3,7 @@
 // told where the two ends do not come together: at once, not at the deadline.
 #include <future>
 
+#include "await_connection.h"
 #include "manager/exchange.h"
 #include "router_node.h"
 #include "support/catch.h"
@@ -37,16 +38,6 @@ zmq::socket_t libzmq_router(zmq::context_t& context, const CurveKeyPair& keys) {
   router.set(zmq::sockopt::curve_secretkey, zmtp::curve_key_text(keys.secret_key.bytes));
   router.bind("tcp://127.0.0.1:*");
   return router;
-}
-
-std::optional<Frames> await(Connection& connection) {
-  std::optional<Frames> reply;
-  while (!(reply = connection.receive()) && !connection.is_lost()) {
-    pollfd item = connection.waits_for();
-    REQUIRE(::poll(&item, 1, kPatienceMs) > 0);
-    connection.progress();
-  }
-  return reply;
 }
 
 void check_echoes(Connection& connection) {

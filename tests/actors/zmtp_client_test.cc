@@ -3,6 +3,7 @@
 // writes by hand to break them at a chosen byte.
 #include <future>
 
+#include "await_connection.h"
 #include "manager/connection.h"
 #include "manager/exchange.h"
 #include "support/catch.h"
@@ -17,17 +18,6 @@ using namespace std::chrono_literals;
 using manager::Answer;
 using manager::Connection;
 using wire::Value;
-
-/// Drives a connection until it has a reply or is lost.
-std::optional<Frames> await(Connection& connection) {
-  std::optional<Frames> reply;
-  while (!(reply = connection.receive()) && !connection.is_lost()) {
-    pollfd item = connection.waits_for();
-    REQUIRE(::poll(&item, 1, kPatienceMs) > 0);
-    connection.progress();
-  }
-  return reply;
-}
 
 ServerInfo node_at(int port) {
   return {std::string(ServerInfo::kStorageRole), "UNIT", "127.0.0.1", {{"socket", port}}};

@@ -12,6 +12,7 @@
 #include <random>
 #include <zmq.hpp>
 
+#include "faults/hostile_dealer.h"
 #include "faults/mutator.h"
 #include "faults/recorded_requests.h"
 #include "support/catch.h"
@@ -51,43 +52,31 @@ size_t peak_memory_kib(pid_t process) {
 class Peer {
  public:
   Peer(zmq::context_t& context, const std::string& endpoint, Mutator mutator)
-      : socket_(context, zmq::socket_type::dealer), mutator_(std::move(mutator)) {
-    socket_.set(zmq::sockopt::sndhwm, 0);
-    socket_.set(zmq::sockopt::linger, 0);
-    socket_.set(zmq::sockopt::rcvtimeo, static_cast<int>(kReplyWithin.count()));
-    socket_.connect(endpoint);
-  }
+      : dealer_(context, endpoint, std::move(mutator), static_cast<int>(kReplyWithin.count())) {}
 
   void send_one() {
-    const Mutator::Message message = mutator_.next();
-    for (size_t i = 0; i < message.size(); ++i) {
-      const bool more = i + 1 < message.size();
-      socket_.send(zmq::buffer(message[i]),
-                   more ? zmq::send_flags::sndmore : zmq::send_flags::none);
-    }
-    ++unanswered_;
-    while (unanswered_ > kUnansweredMax) take_reply();
+    dealer_.send_one();
+    while (dealer_.unanswered() > kUnansweredMax) take_reply();
   }
 
   void take_rest() {
-    while (unanswered_ > 0) take_reply();
+    while (dealer_.unanswered() > 0) take_reply();
   }
 
   // What comes beyond one reply a request. All requests were answered, so it would be here already.
-  bool has_more() { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
+  bool has_more() { return dealer_.has_more(); }
 
   size_t errors() const { return errors_; }
   size_t served() const { return served_; }
 
  private:
   void take_reply() {
+    const auto received = dealer_.take_reply();
+    if (!received) FAIL("a request got no reply");
     wire::Frames frames;
-    do {
-      zmq::message_t frame;
-      if (!socket_.recv(frame)) FAIL("a request got no reply");
+    for (const zmq::message_t& frame : *received) {
       frames.push_back(wire::Slice::copy_of(frame.to_string_view()));
-    } while (socket_.get(zmq::sockopt::rcvmore));
-    --unanswered_;
+    }
     Result<wire::Envelope> reply = wire::decode(frames, wire::Limits{});
     if (!reply) FAIL(fmt::format("a reply cannot be decoded: {}", reply.error().what()));
     bool is_known = false;
@@ -98,9 +87,8 @@ class Peer {
     ++(is_error ? errors_ : served_);
   }
 
-  zmq::socket_t socket_;
-  Mutator mutator_;
-  size_t unanswered_ = 0, errors_ = 0, served_ = 0;
+  HostileDealer dealer_;
+  size_t errors_ = 0, served_ = 0;
 };
 
 void check_client_works(const std::filesystem::path& folder) {

@@ -15,6 +15,7 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "faults/hostile_dealer.h"
 #include "faults/mutator.h"
 #include "faults/recorded_requests.h"
 #include "transfer_queue/client.h"
@@ -35,52 +36,17 @@ void register_small_indexes(const std::string& info_dir) {
   }
 }
 
-// A connection to one socket of a node.
-class Attacker {
- public:
-  Attacker(zmq::context_t& context, const std::string& endpoint, Mutator mutator)
-      : socket_(context, zmq::socket_type::dealer), mutator_(std::move(mutator)) {
-    socket_.set(zmq::sockopt::sndhwm, 0);
-    socket_.set(zmq::sockopt::linger, 0);
-    socket_.set(zmq::sockopt::rcvtimeo, kReplyWithinMs);
-    socket_.connect(endpoint);
+// Each false when a reply did not come.
+bool send_one(HostileDealer& dealer) {
+  dealer.send_one();
+  return dealer.unanswered() <= kUnansweredMax || dealer.take_reply();
+}
+bool take_rest(HostileDealer& dealer) {
+  while (dealer.unanswered() > 0) {
+    if (!dealer.take_reply()) return false;
   }
-
-  // False when a reply did not come.
-  bool send_one() {
-    const Mutator::Message message = mutator_.next();
-    for (size_t i = 0; i < message.size(); ++i) {
-      const bool more = i + 1 < message.size();
-      socket_.send(zmq::buffer(message[i]),
-                   more ? zmq::send_flags::sndmore : zmq::send_flags::none);
-    }
-    ++unanswered_;
-    return unanswered_ <= kUnansweredMax || take_reply();
-  }
-
-  bool take_rest() {
-    while (unanswered_ > 0) {
-      if (!take_reply()) return false;
-    }
-    return true;
-  }
-
-  size_t unanswered() const { return unanswered_; }
-
- private:
-  bool take_reply() {
-    do {
-      zmq::message_t frame;
-      if (!socket_.recv(frame)) return false;
-    } while (socket_.get(zmq::sockopt::rcvmore));
-    --unanswered_;
-    return true;
-  }
-
-  zmq::socket_t socket_;
-  Mutator mutator_;
-  size_t unanswered_ = 0;
-};
+  return true;
+}
 
 class Hostile {
  public:
@@ -92,21 +58,22 @@ class Hostile {
   nlohmann::json burst(size_t messages, uint64_t seed) {
     const Nodes nodes = Nodes::read(info_dir_);
     const std::string marker = info_dir_ + "/executed";
-    std::vector<std::unique_ptr<Attacker>> attackers;
+    std::vector<std::unique_ptr<HostileDealer>> attackers;
     const auto add = [&](const ServerInfo& node, const char* socket, const auto& recorded) {
-      attackers.push_back(std::make_unique<Attacker>(
-          context_, node.endpoint(socket), Mutator(seed + attackers.size(), recorded, marker)));
+      attackers.push_back(std::make_unique<HostileDealer>(
+          context_, node.endpoint(socket), Mutator(seed + attackers.size(), recorded, marker),
+          kReplyWithinMs));
     };
     add(nodes.controller, "request_handle_socket", to_controller_);
     add(nodes.controller, "data_status_update_socket", to_controller_);
     for (const ServerInfo& unit : nodes.storage_units) add(unit, "put_get_socket", to_unit_);
     bool is_answered = true;
     for (size_t i = 0; i < messages && is_answered; ++i) {
-      is_answered = attackers[i % attackers.size()]->send_one();
+      is_answered = send_one(*attackers[i % attackers.size()]);
     }
     size_t unanswered = 0;
     for (const auto& attacker : attackers) {
-      if (!attacker->take_rest()) unanswered += attacker->unanswered();
+      if (!take_rest(*attacker)) unanswered += attacker->unanswered();
     }
     return {{"kind", "burst"},
             {"messages", messages},
