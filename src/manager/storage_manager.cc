@@ -18,12 +18,22 @@ constexpr const char* kSocket = "put_get_socket";
 constexpr std::string_view kKeyNotFound = "[TQKeyNotFound] ";
 constexpr const char* kLost =
     " (the unit was restarted since this client joined; what it held before is lost)";
+constexpr const char* kMissing =
+    " (never put, cleared meanwhile, or lost when the unit was restarted before this client joined)";
 
 // Units of both languages speak of their capacity when they are full, and name no kind of error.
 ErrorCode code_of(const std::string& message) {
   const bool is_full = message.find("capacity") != std::string::npos ||
                        message.find("out of memory") != std::string::npos;
   return is_full ? ErrorCode::kCapacity : ErrorCode::kInvalidArgument;
+}
+
+// Units mark a row that they do not have since 0.1.11, and never a field of which they have no row
+// at all: a unit that was restarted and got no put since. Python's has one beginning for both.
+bool is_missing(const std::string& message) {
+  const auto has = [&](const char* text) { return message.find(text) != std::string::npos; };
+  return message.starts_with(kKeyNotFound) || has(" cannot get the data: there is no field '") ||
+         (has("StorageUnitData get_data: ") && has(" not found"));
 }
 
 // The first few samples of a group, for errors.
@@ -72,14 +82,12 @@ Error StorageManager::refusal(const char* type, const RoutingGroup& group,
                               const wire::Envelope& reply) {
   const std::string* text = message_of(reply);
   std::string message = text != nullptr ? *text : fmt::format("it answered {}", reply.request_type);
-  const bool missing = message.starts_with(kKeyNotFound);
-  if (missing) message.erase(0, kKeyNotFound.size());
-  // A restarted unit knows no field, and units do not call that a missing row.
-  const bool lost = (missing || std::string_view(type) == "GET") && was_restarted(group.unit);
-  if (lost) message += kLost;
-  return Error(lost || missing ? ErrorCode::kNotFound : code_of(message),
-               fmt::format("{} of {} at {} failed: {}", type, samples_of(group),
-                           describe(units_[group.unit], kSocket), message));
+  const bool missing = is_missing(message);
+  const ErrorCode code = missing ? ErrorCode::kNotFound : code_of(message);
+  if (message.starts_with(kKeyNotFound)) message.erase(0, kKeyNotFound.size());
+  if (missing) message += was_restarted(group.unit) ? kLost : kMissing;
+  return Error(code, fmt::format("{} of {} at {} failed: {}", type, samples_of(group),
+                                 describe(units_[group.unit], kSocket), message));
 }
 
 Outgoing StorageManager::request(const char* type, size_t body_keys, const RoutingGroup& group,

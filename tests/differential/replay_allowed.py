@@ -100,7 +100,7 @@ ALLOWED = [
     ),
     Allowance(
         "marker of a missing row",
-        "since 0.1.10 the error of a missing row is marked [TQKeyNotFound]",
+        "since 0.1.11 the error of a missing row is marked [TQKeyNotFound]",
         OLD,
         BOTH,
         _step("read a row that is not there", "GET"),

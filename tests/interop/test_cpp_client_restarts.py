@@ -46,7 +46,7 @@ def fails(client: CppClient, do: str, **arguments) -> ClientError:
 
 
 def test_a_unit_comes_back_at_another_port(nodes):
-    """Who joined before cannot find it; who joins now is told that the rows are not there, and puts them again."""
+    """Who joined before cannot find it; who joins now is told that the rows are lost, and puts them again."""
     before = nodes.client(DEADLINE)
     put(before, X)
     old = nodes.address(1)
@@ -55,7 +55,8 @@ def test_a_unit_comes_back_at_another_port(nodes):
     assert error.code == "ConnectionError" and old["id"] in error.message, error
     now = nodes.client(DEADLINE)
     error = fails(now, "get", keys=KEYS, partition="p", fields=["x"])
-    assert nodes.address(1)["id"] in error.message and "'x'" in error.message, error
+    assert error.code == "KeyError" and nodes.address(1)["id"] in error.message, error
+    assert "'x'" in error.message and "lost" in error.message, error
     put(now, X + 1)
     assert holds(now, X + 1)
 

@@ -30,11 +30,8 @@ struct Outcome {
   ErrorCode code = ErrorCode::kInternal;  // when not ok
   double began = 0, ended = 0;
 
-  /// Of a get: rows are not there. A unit that was restarted and got no put since knows no field,
-  /// and tells a client that joined later just that.
-  bool is_missing() const {
-    return !ok && (code == ErrorCode::kNotFound || code == ErrorCode::kInvalidArgument);
-  }
+  /// Of a get: rows are not there.
+  bool is_missing() const { return !ok && code == ErrorCode::kNotFound; }
 };
 
 /// What the threads of one worker share: the client, the pace and the end that are told on standard
