@@ -95,6 +95,10 @@ class SoakCluster:
         if signum == signal.SIGSTOP:
             os.waitid(os.P_PID, pid, os.WSTOPPED)
 
+    def pids(self) -> dict[str, int]:
+        """{node: its process}"""
+        return {name: node.process.pid for name, node in list(self.nodes.items())}
+
     def load(self) -> dict:
         """{node: its load}"""
         return {name: load_of(node.process.pid) for name, node in self.nodes.items()}

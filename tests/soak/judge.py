@@ -3,6 +3,8 @@
 
 from collections import Counter
 
+from stalls import Stalls
+
 PYTHON_LATER = 8  # seconds that a Python client takes to notice that a node is back; it tries a unit for 3 s, twice
 VIOLATIONS_MAX = 200  # that are kept word by word
 MESSAGES_MAX = 5
@@ -11,8 +13,8 @@ MESSAGES_MAX = 5
 class Judge:
     """Takes the workers' lines. `restarts` and `windows` are the cluster's (cluster.py), and grow meanwhile."""
 
-    def __init__(self, restarts: list, windows: list):
-        self._restarts, self._windows = restarts, windows
+    def __init__(self, restarts: list, windows: list, stalls: Stalls):
+        self._restarts, self._windows, self._stalls = restarts, windows, stalls
         self.violations, self.violation_count = [], 0
         self.ops, self.errors = Counter(), Counter()  # by call; by call and error
         self.messages = {}  # of errors, the first few of each kind
@@ -23,6 +25,7 @@ class Judge:
 
     def violation(self, what: str) -> None:
         self.violation_count += 1
+        print(f"VIOLATED: {what}", flush=True)
         if len(self.violations) < VIOLATIONS_MAX:
             self.violations.append(what)
 
@@ -39,19 +42,19 @@ class Judge:
         self.violation(f"{worker}: {line['what']}")
 
     def _hear_error(self, worker: str, line: dict) -> None:
-        """What is missing is either lost, which is told by itself, or was cleared by its owner. A unit that was restarted
-        may know no field, which is a ValueError."""
+        """What is missing is either lost, which is told by itself, or was cleared by its owner."""
         told = self.messages.setdefault(f"{line['call']} {line['error']}", [])
         if len(told) < MESSAGES_MAX:
             told.append(line["message"])
-        if line["error"] == "KeyError" or (line["error"] == "ValueError" and line["call"].startswith("get")):
+        if line["error"] == "KeyError":
             return
         later = PYTHON_LATER if line.get("python") else 0.0
         for begin, end, _ in reversed(self._windows):
             if line["began"] <= end + later and line["ended"] >= begin:
                 return
         self.unexplained[f"{line['call']} {line['error']}"] += 1
-        self.violation(f"{worker}: {line['call']} failed though no node was down: {line['error']}: {line['message']}")
+        self.violation(f"{worker}: {line['call']} failed though no node was down: {line['error']}: {line['message']} "
+                       f"({line['ended'] - line['began']:.1f} s; meanwhile {self._stalls.about(line['began'], line['ended'])})")  # fmt: skip
 
     def _hear_lost(self, worker: str, line: dict) -> None:
         self.losses += 1

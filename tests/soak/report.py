@@ -100,6 +100,7 @@ def facts(result: dict) -> list[list[str]]:
             ["samples given to tasks", f"{result['fetched']:,}"],
             ["hostile messages", f"{result['bursts']:,}"],
             ["most that a C++ call outlived its deadline by", f"{max(0.0, result['late']):.2f} s"],
+            *([f"longest that {what}", f"{seconds:.2f} s"] for what, seconds in sorted(result["stalls"].items())),
             ["processor, nodes and clients", f"{result['cpu'] / max(1, result['seconds']):.2f} cores"],
             ["guarantees violated", f"{result['violation_count']:,}"]]  # fmt: skip
 
@@ -126,7 +127,7 @@ def page(result: dict, picture: str) -> str:
 `tests/soak/soak {result["command"]}` on {result["date"]}, {result["machine"]}. It starts a controller and {options["units"]}
 storage units, {options["clients"]} clients in C++ and {options["python"]} in Python (unmodified {result["python_version"]}), a process each; the clients put, overwrite, get,
 list, fetch and clear, and compare each byte, while nodes and clients are killed, stopped and attacked. `tests/soak/soak --help` says
-what it checks. This page is written by its `--report`; other work went on on the machine meanwhile.
+what it checks. This page is written by its `--report`.
 
 {verdict}
 
