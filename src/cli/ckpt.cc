@@ -9,6 +9,8 @@
 #include "cli/client_options.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/json_value.h"
+#include "cli/leaf.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "transfer_queue/checkpoint.h"
@@ -25,10 +27,6 @@ struct CkptSettings {
   std::string metadata;
   bool json = false;
 };
-
-void print_json(const Json& json) {
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
-}
 
 Map metadata_of(const CkptSettings& s) {
   if (s.metadata.empty()) return {};
@@ -63,11 +61,12 @@ void print_done(const char* done, const CkptSettings& s, double seconds, const V
   const uint64_t bytes = bytes_in(s.folder);
   const std::optional<int64_t> samples = samples_in(s.folder);
   if (s.json) {
-    print_json({{"folder", s.folder.string()},
-                {"bytes", bytes},
-                {"seconds", seconds},
-                {"samples", samples ? Json(*samples) : Json(nullptr)},
-                {"metadata", to_json(metadata)}});
+    const Json json = {{"folder", s.folder.string()},
+                       {"bytes", bytes},
+                       {"seconds", seconds},
+                       {"samples", samples ? Json(*samples) : Json(nullptr)},
+                       {"metadata", to_json(metadata)}};
+    fmt::print("{}", json_text(json));
     return;
   }
   fmt::print(
@@ -118,7 +117,7 @@ int run_load(const CkptSettings& s) {
 int run_show(const CkptSettings& s) {
   const CheckpointView view = look_at_checkpoint(s.folder);
   if (s.json) {
-    print_json(checkpoint_json(view));
+    fmt::print("{}", json_text(checkpoint_json(view)));
   } else {
     fmt::print("{}", checkpoint_text(view));
   }
@@ -128,15 +127,11 @@ int run_show(const CkptSettings& s) {
   return kFailed;
 }
 
-struct Leaf {
-  CLI::App* app;
-  std::shared_ptr<CkptSettings> settings;
-  int (*run)(const CkptSettings&);
-};
+using CkptLeaf = Leaf<CkptSettings>;
 
-Leaf new_leaf(CLI::App& ckpt, const char* name, const char* description, bool asks_nodes,
-              int (*run)(const CkptSettings&)) {
-  Leaf leaf{ckpt.add_subcommand(name, description), std::make_shared<CkptSettings>(), run};
+CkptLeaf new_leaf(CLI::App& ckpt, const char* name, const char* description, bool asks_nodes,
+                  int (*run)(const CkptSettings&)) {
+  CkptLeaf leaf(ckpt, name, description, run);
   if (asks_nodes) {
     leaf.settings->client.deadline_s =
         std::chrono::duration<double>(TransferQueueClient::kCheckpointDeadline).count();
@@ -149,11 +144,12 @@ Leaf new_leaf(CLI::App& ckpt, const char* name, const char* description, bool as
   return leaf;
 }
 
-Leaf add_save(CLI::App& ckpt) {
-  Leaf leaf = new_leaf(ckpt, "save",
-                       "Have running nodes save everything that they hold into a folder, in place "
-                       "of the checkpoint that is there.",
-                       true, run_save);
+CkptLeaf add_save(CLI::App& ckpt) {
+  CkptLeaf leaf =
+      new_leaf(ckpt, "save",
+               "Have running nodes save everything that they hold into a folder, in place "
+               "of the checkpoint that is there.",
+               true, run_save);
   leaf.app
       ->add_option("--metadata", leaf.settings->metadata,
                    "What load shall give back, a JSON object")
@@ -165,8 +161,8 @@ Leaf add_save(CLI::App& ckpt) {
   return leaf;
 }
 
-Leaf add_load(CLI::App& ckpt) {
-  Leaf leaf = new_leaf(
+CkptLeaf add_load(CLI::App& ckpt) {
+  CkptLeaf leaf = new_leaf(
       ckpt, "load", "Have running nodes load a checkpoint, in place of everything that they hold.",
       true, run_load);
   leaf.app->footer(
@@ -175,11 +171,12 @@ Leaf add_load(CLI::App& ckpt) {
   return leaf;
 }
 
-Leaf add_show(CLI::App& ckpt) {
-  Leaf leaf = new_leaf(ckpt, "show",
-                       "Read a checkpoint without nodes: what is in it, and whether its files are "
-                       "whole.",
-                       false, run_show);
+CkptLeaf add_show(CLI::App& ckpt) {
+  CkptLeaf leaf =
+      new_leaf(ckpt, "show",
+               "Read a checkpoint without nodes: what is in it, and whether its files are "
+               "whole.",
+               false, run_show);
   leaf.app->footer(
       "Example: tq ckpt show /data/checkpoints/step-10 --json\n"
       "Exit status 1 where a file is damaged; the others are shown all the same.");
@@ -195,13 +192,7 @@ Run add_ckpt(CLI::App& program) {
   ckpt->footer(
       "'tq ckpt save --help' and so on tell more; the environment variable TQ_INFO_DIR saves "
       "--info-dir.");
-  const std::vector<Leaf> leaves = {add_save(*ckpt), add_load(*ckpt), add_show(*ckpt)};
-  return [leaves] {
-    for (const Leaf& leaf : leaves) {
-      if (leaf.app->parsed()) return leaf.run(*leaf.settings);
-    }
-    return static_cast<int>(kUsage);
-  };
+  return run_chosen<CkptSettings>({add_save(*ckpt), add_load(*ckpt), add_show(*ckpt)});
 }
 
 }  // namespace tq::cli

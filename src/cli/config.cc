@@ -65,7 +65,7 @@ int run_config(const CLI::App& config, const ConfigSettings& settings, const Sta
     for (const Shown& s : shown) {
       json[s.setting] = {{"value", s.value}, {"from", s.from}, {"variable", s.variable}};
     }
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}", json_text(json));
     return kOk;
   }
   Table table({"setting", "value", "from", "variable"});

@@ -37,7 +37,7 @@ void print_json(const Findings& findings) {
                     {"text", finding.text},
                     {"advice", finding.advice}});
   }
-  fmt::print("{}\n", list.dump(2, ' ', false, Json::error_handler_t::replace));
+  fmt::print("{}", json_text(list));
 }
 
 void print_text(const Findings& findings) {

@@ -144,4 +144,8 @@ Json to_json(const Tensor& tensor) {
           {"data", nested_lists(tensor, 0, index)}};
 }
 
+std::string json_text(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace tq::cli

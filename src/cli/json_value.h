@@ -22,4 +22,7 @@ Value to_value(const Json& json);
 Json to_json(const Value& value);
 Json to_json(const Tensor& tensor);
 
+/// Indented, with a line's end; what is no UTF-8 is replaced.
+std::string json_text(const Json& json);
+
 }  // namespace tq::cli

@@ -12,6 +12,7 @@
 #include "cli/exit_code.h"
 #include "cli/json_value.h"
 #include "cli/kv_fields.h"
+#include "cli/leaf.h"
 
 namespace tq::cli {
 namespace {
@@ -28,10 +29,6 @@ struct KvSettings {
   bool json = false;
   bool all = false;
 };
-
-void print_json(const Json& json) {
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
-}
 
 Map parse_tag(const std::string& text) {
   const Value value = to_value(parse_json(text, "--tag"));
@@ -96,7 +93,7 @@ int run_get(const KvSettings& s) {
       result[s.keys[i]][name] = to_json(column.row(i));
     }
   }
-  print_json(result);
+  fmt::print("{}", json_text(result));
   return kOk;
 }
 
@@ -111,7 +108,7 @@ int run_list(const KvSettings& s) {
       result[name] = Json::object();
       for (const auto& [key, tag] : keys) result[name][key] = to_json(tag);
     }
-    print_json(result);
+    fmt::print("{}", json_text(result));
     return kOk;
   }
   size_t name_width = std::string_view("partition").size();
@@ -153,27 +150,23 @@ int run_clear(const KvSettings& s) {
   return kOk;
 }
 
-// A leaf: its settings are its own, for the library reads environment variables for all leaves.
-struct Leaf {
-  CLI::App* app;
-  std::shared_ptr<KvSettings> settings;
-  int (*run)(const KvSettings&);
-};
+using KvLeaf = Leaf<KvSettings>;
 
-Leaf new_leaf(CLI::App& kv, const char* name, const char* description,
-              int (*run)(const KvSettings&)) {
-  Leaf leaf{kv.add_subcommand(name, description), std::make_shared<KvSettings>(), run};
+KvLeaf new_leaf(CLI::App& kv, const char* name, const char* description,
+                int (*run)(const KvSettings&)) {
+  KvLeaf leaf(kv, name, description, run);
   add_client_options(*leaf.app, leaf.settings->client)->required();
   return leaf;
 }
 
-CLI::Option* add_partition(const Leaf& leaf) {
+CLI::Option* add_partition(const KvLeaf& leaf) {
   return leaf.app->add_option("-p,--partition", leaf.settings->partition, "Partition of the keys")
       ->type_name("PARTITION");
 }
 
-Leaf add_put(CLI::App& kv) {
-  Leaf leaf = new_leaf(kv, "put", "Store one sample, or change fields or the tag of one.", run_put);
+KvLeaf add_put(CLI::App& kv) {
+  KvLeaf leaf =
+      new_leaf(kv, "put", "Store one sample, or change fields or the tag of one.", run_put);
   KvSettings& s = *leaf.settings;
   add_partition(leaf)->required();
   leaf.app->add_option("key", s.keys, "Key of the sample")
@@ -194,8 +187,8 @@ Leaf add_put(CLI::App& kv) {
   return leaf;
 }
 
-Leaf add_get(CLI::App& kv) {
-  Leaf leaf = new_leaf(kv, "get", "Read samples: as a table, as JSON, or into files.", run_get);
+KvLeaf add_get(CLI::App& kv) {
+  KvLeaf leaf = new_leaf(kv, "get", "Read samples: as a table, as JSON, or into files.", run_get);
   KvSettings& s = *leaf.settings;
   add_partition(leaf)->required();
   leaf.app->add_option("keys", s.keys, "Keys of the samples")->required()->type_name("KEY");
@@ -215,16 +208,16 @@ Leaf add_get(CLI::App& kv) {
   return leaf;
 }
 
-Leaf add_list(CLI::App& kv) {
-  Leaf leaf = new_leaf(kv, "list", "List keys and their tags.", run_list);
+KvLeaf add_list(CLI::App& kv) {
+  KvLeaf leaf = new_leaf(kv, "list", "List keys and their tags.", run_list);
   add_partition(leaf)->description("Only this partition (default: all)");
   leaf.app->add_flag("--json", leaf.settings->json, "Print {partition: {key: tag}} as JSON");
   leaf.app->footer("Example: tq kv list --info-dir DIR -p train --json");
   return leaf;
 }
 
-Leaf add_clear(CLI::App& kv) {
-  Leaf leaf = new_leaf(kv, "clear", "Remove samples: their rows, keys and metadata.", run_clear);
+KvLeaf add_clear(CLI::App& kv) {
+  KvLeaf leaf = new_leaf(kv, "clear", "Remove samples: their rows, keys and metadata.", run_clear);
   add_partition(leaf)->required();
   leaf.app->add_option("keys", leaf.settings->keys, "Keys to clear")->type_name("KEY");
   leaf.app->add_flag("--all", leaf.settings->all, "The whole partition");
@@ -241,13 +234,9 @@ Run add_kv(CLI::App& program) {
   kv->footer(
       "'tq kv put --help' and so on tell more; the environment variable TQ_INFO_DIR saves "
       "--info-dir.");
-  const std::vector<Leaf> leaves = {add_put(*kv), add_get(*kv), add_list(*kv), add_clear(*kv)};
-  return [leaves] {
-    for (const Leaf& leaf : leaves) {
-      if (leaf.app->parsed()) return reaching([&] { return leaf.run(*leaf.settings); });
-    }
-    return static_cast<int>(kUsage);
-  };
+  const Run chosen =
+      run_chosen<KvSettings>({add_put(*kv), add_get(*kv), add_list(*kv), add_clear(*kv)});
+  return [chosen] { return reaching(chosen); };
 }
 
 }  // namespace tq::cli

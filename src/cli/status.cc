@@ -10,6 +10,7 @@
 #include "cli/cluster_view.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/json_value.h"
 #include "cli/signals.h"
 #include "cli/status_text.h"
 
@@ -25,9 +26,7 @@ struct StatusSettings {
 };
 
 int print_once(const ClusterView& view, const ClusterView* before, bool json) {
-  const std::string text =
-      json ? status_json(view, before).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
-           : status_text(view, before);
+  const std::string text = json ? json_text(status_json(view, before)) : status_text(view, before);
   fmt::print("{}", text);
   std::fflush(stdout);
   const bool all_answer =

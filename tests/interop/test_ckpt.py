@@ -9,19 +9,19 @@ import shutil
 import subprocess
 
 import pytest
+import shell
 import torch
 from checkpoints import kill
 from nodes import NEWEST, tq_binary
 from peer_client import connect
+from shell import AT_ONCE, FAILED, NOT_FOUND, OK, UNREACHABLE, USAGE
 from tensordict import TensorDict
 
-AT_ONCE = 60
-OK, FAILED, USAGE, UNREACHABLE, NOT_FOUND = 0, 1, 2, 3, 4
 KEYS = [f"k{i}" for i in range(6)]
 
 
 def run(*args) -> subprocess.CompletedProcess:
-    return subprocess.run([tq_binary(), "ckpt", *map(str, args)], capture_output=True, text=True, timeout=AT_ONCE)
+    return shell.tq("ckpt", *args)
 
 
 def ok(*args) -> str:
@@ -30,15 +30,8 @@ def ok(*args) -> str:
     return result.stdout
 
 
-def refused(status: int, *args, words=()) -> None:
-    """One line on standard error with these words, nothing on standard output."""
-    result = run(*args)
-    assert result.returncode == status, result
-    assert result.stdout == ""
-    lines = [line for line in result.stderr.splitlines() if not line.startswith("Run 'tq --help'")]
-    assert len(lines) == 1 and lines[0].startswith("tq: "), result.stderr
-    for word in words:
-        assert str(word) in lines[0], (word, lines[0])
+def refused(status: int, *args, **how) -> None:
+    shell.refused(status, "ckpt", *args, **how)
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ import torch
 import zmq
 from nodes import spawn, tq_binary
 from peer_client import connect
+from shell import FAILED, OK, USAGE
 from tensordict import TensorDict
 from transfer_queue.utils.zmq_utils import ZMQMessage, ZMQRequestType
 
-OK, FAILED, USAGE = 0, 1, 2
 AT_ONCE = 10  # seconds; what fails at once must not come near it on the busiest machine
 
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from nodes import ROOT, Cluster, tq_binary
 from peer_client import connect
+from shell import NOT_FOUND, OK, USAGE
 
 AT_ONCE = 20
-OK, FAILED, USAGE, NOT_FOUND = 0, 1, 2, 4
 UPSTREAM = Path(str(files("transfer_queue"))) / "config.yaml"
 
 

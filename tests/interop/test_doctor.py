@@ -14,10 +14,10 @@ import torch
 from nodes import NEWEST, tq_binary
 from parts import Parts
 from peer_client import connect
+from shell import FAILED, OK
 from tensordict import TensorDict
 
 AT_ONCE = 30
-OK, FAILED = 0, 1
 
 
 def doctor(folder, *, env: dict | None = None, limit=None) -> tuple[int, list[dict]]:

@@ -5,44 +5,22 @@ import json
 import os
 import re
 import socket
-import subprocess
 import threading
-import time
 
 import numpy as np
 import pytest
 import torch
-from nodes import tq_binary
 from peer_client import connect
+from shell import FAILED, NOT_FOUND, OK, UNREACHABLE, USAGE, refused, tq
 from tensordict import TensorDict
 
-OK, FAILED, USAGE, UNREACHABLE, NOT_FOUND = 0, 1, 2, 3, 4
-WRONG_INPUT_SECONDS = 5  # what is wrong must be said by then
 MIXES = {"cpp": ("cpp", ("cpp", "cpp")), "python": ("0.1.11", ("0.1.11", "0.1.11")), "both": ("0.1.11", ("cpp", "0.1.11"))}
-
-
-def tq(*args, cwd=None, timeout=60) -> subprocess.CompletedProcess:
-    command = [tq_binary(), *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd)
 
 
 def ok(*args, **kwargs) -> str:
     result = tq(*args, **kwargs)
     assert result.returncode == OK, result.stderr
     return result.stdout
-
-
-def refused(status: int, *args, words=(), cwd=None) -> None:
-    """One line on standard error with these words, the exit status, in time; nothing on standard output."""
-    begin = time.monotonic()
-    result = tq(*args, cwd=cwd, timeout=30)
-    assert time.monotonic() - begin < WRONG_INPUT_SECONDS
-    assert result.returncode == status, result
-    assert result.stdout == ""
-    lines = [line for line in result.stderr.splitlines() if not line.startswith("Run 'tq --help'")]
-    assert len(lines) == 1 and lines[0].startswith("tq: "), result.stderr
-    for word in words:
-        assert str(word) in lines[0], (word, lines[0])
 
 
 @pytest.fixture(scope="module", params=MIXES)
