@@ -58,7 +58,7 @@ fs::path Root::confined(const std::string& path) const {
 // Without links and "..". Whether something is there is told of places below the root alone.
 fs::path Root::resolved(const fs::path& path, const std::string& shown) const {
   std::error_code error;
-  const fs::path found = fs::canonical(path, error);
+  fs::path found = fs::canonical(path, error);
   if (!error) {
     if (!is_below(folder_, found)) refuse(shown);
     return found;

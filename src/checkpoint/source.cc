@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "transfer_queue/error.h"
@@ -29,7 +30,7 @@ size_t FileSource::read(std::byte* to, size_t size) {
     if (got >= 0) return static_cast<size_t>(got);
     if (errno == EINTR) continue;
     throw Error(ErrorCode::kUnavailable,
-                fmt::format("cannot read {}: {}", name_, std::strerror(errno)));
+                fmt::format("cannot read {}: {}", name_, std::generic_category().message(errno)));
   }
 }
 

@@ -189,7 +189,7 @@ std::vector<std::string> size_names() {
   return names;
 }
 
-CLI::Validator one_of(std::vector<std::string> names) {
+CLI::Validator one_of(const std::vector<std::string>& names) {
   return {[names](const std::string& text) {
             return contains(names, text)
                        ? std::string()

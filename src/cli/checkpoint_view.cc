@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "checkpoint/reader.h"
 #include "client/checkpoint_files.h"
@@ -27,8 +27,8 @@ checkpoint::FileSource open_file(const fs::path& path) {
   // Not waiting for the writer of a pipe.
   runtime::Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!file.is_open()) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
+    throw Error(ErrorCode::kNotFound, fmt::format("cannot open {}: {}", path.string(),
+                                                  std::generic_category().message(errno)));
   }
   return {std::move(file), path.string()};
 }

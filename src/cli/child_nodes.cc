@@ -7,10 +7,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
+#include <string_view>
+#include <system_error>
+#include <vector>
 
 #include "transfer_queue/error.h"
 
@@ -23,16 +27,32 @@ namespace {
 
 std::filesystem::path new_folder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "tq-nodes-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) fail(std::strerror(errno));
+  if (::mkdtemp(pattern.data()) == nullptr) fail(std::generic_category().message(errno));
   return pattern;
 }
 
 // In the child, between fork and exec: only what is safe there.
-[[noreturn]] void become_nodes(int output, char* const* arguments) {
+[[noreturn]] void become_nodes(int output, char* const* arguments, char* const* environment) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   ::dup2(output, STDOUT_FILENO);
-  ::execv("/proc/self/exe", arguments);
+  ::execve("/proc/self/exe", arguments, environment);
   ::_exit(127);
+}
+
+// Ours without what is meant for nodes that stay: a fixed port may be theirs, a file may give other
+// units or keys.
+std::vector<char*> environment_of_nodes() {
+  constexpr std::array<std::string_view, 4> kNotTheirs = {
+      "TQ_METRICS_PORT=", "TQ_CONFIG=", "TQ_CURVE_KEY=", "TQ_CURVE_CLIENTS="};
+  std::vector<char*> environment;
+  for (char** variable = ::environ; *variable != nullptr; ++variable) {
+    const bool passes_on = std::none_of(
+        kNotTheirs.begin(), kNotTheirs.end(),
+        [&](std::string_view name) { return std::string_view(*variable).starts_with(name); });
+    if (passes_on) environment.push_back(*variable);
+  }
+  environment.push_back(nullptr);
+  return environment;
 }
 
 // The first line that the nodes print; empty when they ended without one.
@@ -49,17 +69,14 @@ ChildNodes::ChildNodes(int units) : info_dir_(new_folder()) {
   std::vector<std::string> words = {
       "tq", "up", "--units", std::to_string(units), "--info-dir", info_dir_.string()};
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  // Meant for nodes that stay: a fixed port may be theirs, a file may give other units or keys.
-  for (const char* variable :
-       {"TQ_METRICS_PORT", "TQ_CONFIG", "TQ_CURVE_KEY", "TQ_CURVE_CLIENTS"}) {
-    ::unsetenv(variable);
-  }
+  const std::vector<char*> environment = environment_of_nodes();
   int pipe[2];
-  if (::pipe2(pipe, O_CLOEXEC) != 0) fail(std::strerror(errno));
+  if (::pipe2(pipe, O_CLOEXEC) != 0) fail(std::generic_category().message(errno));
   process_ = ::fork();
-  if (process_ == 0) become_nodes(pipe[1], arguments.data());
+  if (process_ == 0) become_nodes(pipe[1], arguments.data(), environment.data());
   ::close(pipe[1]);
   const std::string line = process_ > 0 ? first_line(pipe[0]) : std::string();
   ::close(pipe[0]);

@@ -20,7 +20,7 @@ CommandPage::Flag flag_of(const CLI::Option& option) {
   return flag;
 }
 
-void add_pages(const CLI::App& command, std::vector<std::string> path,
+void add_pages(const CLI::App& command, const std::vector<std::string>& path,
                std::vector<CommandPage>& pages) {
   CommandPage page;
   page.path = path;
@@ -37,7 +37,7 @@ void add_pages(const CLI::App& command, std::vector<std::string> path,
   for (const CLI::App* sub : subcommands) {
     std::vector<std::string> below = path;
     below.push_back(sub->get_name());
-    add_pages(*sub, std::move(below), pages);
+    add_pages(*sub, below, pages);
   }
 }
 

@@ -24,7 +24,7 @@ Run add_limits(CLI::App& program);
 Run add_status(CLI::App& program);
 Run add_doctor(CLI::App& program);
 Run add_keygen(CLI::App& program);
-Run add_config(CLI::App& program, std::shared_ptr<const Start> start);
+Run add_config(CLI::App& program, const std::shared_ptr<const Start>& start);
 /// Last: it describes the commands that are there.
 Run add_completion(CLI::App& program);
 

@@ -40,7 +40,7 @@ std::string value_of(const CLI::Option& option) {
 }
 
 std::string source_of(const CLI::Option& option, const Start& start) {
-  const std::string name = option.get_single_name();
+  const std::string& name = option.get_single_name();
   if (is_on_command_line(option, start.arguments)) return fmt::format("flag --{}", name);
   if (option.count() > 0) return fmt::format("variable {}", option.get_envname());
   const SettingsFile::Setting* setting = start.file ? start.file->find("--" + name) : nullptr;
@@ -76,7 +76,7 @@ int run_config(const CLI::App& config, const ConfigSettings& settings, const Sta
 
 }  // namespace
 
-Run add_config(CLI::App& program, std::shared_ptr<const Start> start) {
+Run add_config(CLI::App& program, const std::shared_ptr<const Start>& start) {
   auto settings = std::make_shared<ConfigSettings>();
   CLI::App* config = program.add_subcommand(
       "config",

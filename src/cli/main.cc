@@ -39,6 +39,7 @@ std::string variable_behind(const CLI::App& program, const std::string& message)
   for (const CLI::App* command : commands) {
     for (const CLI::Option* option : command->get_options()) {
       const std::string variable = option->get_envname();
+      // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
       if (variable.empty() || std::getenv(variable.c_str()) == nullptr) continue;
       if (message.find(option->get_name()) != std::string::npos) {
         return fmt::format(" (from the environment variable {})", variable);

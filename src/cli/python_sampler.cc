@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "transfer_queue/error.h"
@@ -193,7 +194,7 @@ void SamplerProcess::send(const Map& request, TimePoint deadline) {
     } else if (errno == EAGAIN || errno == EINTR) {
       wait_for(POLLOUT, deadline);
     } else {
-      fail(fmt::format("is gone ({})", std::strerror(errno)));
+      fail(fmt::format("is gone ({})", std::generic_category().message(errno)));
     }
   }
   broken_ = false;

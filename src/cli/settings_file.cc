@@ -279,6 +279,7 @@ std::optional<std::filesystem::path> settings_file_of(const std::vector<std::str
       return std::string(word.substr(kFlag.size() + 1));
     }
   }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
   const char* variable = std::getenv("TQ_CONFIG");
   if (variable == nullptr || *variable == '\0') return std::nullopt;
   return variable;

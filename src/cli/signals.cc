@@ -11,8 +11,8 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <ctime>
+#include <system_error>
 
 #include "transfer_queue/error.h"
 
@@ -61,7 +61,7 @@ void wait_for_stop(const StopSettings& settings) {
   const int signal_fd = ::signalfd(-1, &signals, SFD_CLOEXEC);
   if (signal_fd < 0) {
     throw Error(ErrorCode::kUnavailable,
-                fmt::format("cannot wait for signals: {}", std::strerror(errno)));
+                fmt::format("cannot wait for signals: {}", std::generic_category().message(errno)));
   }
   std::array<pollfd, 2> watched = {
       pollfd{signal_fd, POLLIN, 0},

@@ -22,7 +22,7 @@ struct UpSettings {
 };
 
 std::string ready_line(const UpSettings& settings, const runtime::Node* controller) {
-  const std::string units =
+  std::string units =
       fmt::format("{} storage unit{}", settings.units, settings.units == 1 ? "" : "s");
   if (controller == nullptr) return units;
   return fmt::format("{} at {}, {}", controller->info().id,

@@ -246,6 +246,7 @@ std::vector<BatchMeta> BatchMeta::chunk_by_partition() const {
     groups[place->second].push_back(i);
   }
   std::vector<BatchMeta> parts;
+  parts.reserve(groups.size());
   for (const std::vector<size_t>& positions : groups) parts.push_back(select_samples(positions));
   return parts;
 }

@@ -87,6 +87,7 @@ std::vector<std::string> read_units(const fs::path& folder) {
     ids[static_cast<size_t>(position)] = id;
   }
   std::vector<std::string> all;
+  all.reserve(ids.size());
   for (std::optional<std::string>& id : ids) all.push_back(std::move(*id));
   return all;
 }

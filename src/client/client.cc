@@ -92,6 +92,7 @@ Batch contiguous_columns(const Batch& batch) {
 
 CurveOptions CurveOptions::from_environment() {
   const auto file = [](const char* variable) -> std::filesystem::path {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     const char* value = std::getenv(variable);
     return value != nullptr ? value : "";
   };

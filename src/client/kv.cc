@@ -76,7 +76,7 @@ BatchMeta look_up(TransferQueueClient& client, const std::vector<std::string>& k
 std::vector<std::string> fields_to_fetch(TransferQueueClient& client, const BatchMeta& meta,
                                          const std::vector<std::string>& select_fields,
                                          const std::string& partition_id) {
-  const std::vector<std::string> shared = field_names(meta);
+  std::vector<std::string> shared = field_names(meta);
   if (select_fields.empty()) {
     if (!shared.empty()) return shared;
     fail(ErrorCode::kNotFound,

@@ -13,7 +13,7 @@
 namespace tq::controller {
 
 wire::Indexes Partition::indexes() const {
-  const wire::Indexes active = active_.to_vector();
+  wire::Indexes active = active_.to_vector();
   if (pre_allocated_.empty()) return active;
   const wire::Indexes pre_allocated = pre_allocated_.to_vector();
   wire::Indexes all;

@@ -45,7 +45,7 @@ Value dtype_value(DType dtype) {
 }
 
 // A column of scalars is told to the controller as rows of shape [1], as Python's clients do.
-Shape told_shape(Shape row) { return row.empty() ? Shape{1} : row; }
+Shape told_shape(const Shape& row) { return row.empty() ? Shape{1} : row; }
 
 wire::FieldUpdate describe(const Column& column, std::span<const int64_t> indexes) {
   wire::FieldUpdate update;

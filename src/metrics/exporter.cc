@@ -53,6 +53,7 @@ std::vector<ServerInfo> Exporter::other_units() const {
     }
   }
   std::vector<ServerInfo> found;
+  found.reserve(units.size());
   for (auto& [number, unit] : units) found.push_back(std::move(unit));
   return found;
 }

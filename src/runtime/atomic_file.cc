@@ -8,8 +8,8 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <random>
+#include <system_error>
 #include <utility>
 
 #include "transfer_queue/error.h"
@@ -18,8 +18,8 @@ namespace tq::runtime {
 namespace {
 
 [[noreturn]] void fail_to_write(const std::filesystem::path& path, int error) {
-  throw Error(ErrorCode::kUnavailable,
-              fmt::format("cannot write {}: {}", path.string(), std::strerror(error)));
+  throw Error(ErrorCode::kUnavailable, fmt::format("cannot write {}: {}", path.string(),
+                                                   std::generic_category().message(error)));
 }
 
 Descriptor open_folder(const std::filesystem::path& folder) {

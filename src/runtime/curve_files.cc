@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <string_view>
+#include <system_error>
 
 #include "runtime/atomic_file.h"
 #include "runtime/whole_file.h"
@@ -35,8 +35,9 @@ constexpr const char* kHowToMake = "'tq keygen FILE' makes one";
   throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}", file.string(), why));
 }
 [[noreturn]] void fail_to_read(const fs::path& file, int error) {
-  throw Error(ErrorCode::kNotFound, fmt::format("cannot read {}: {}; {}", file.string(),
-                                                std::strerror(error), kHowToMake));
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("cannot read {}: {}; {}", file.string(),
+                          std::generic_category().message(error), kHowToMake));
 }
 
 /// A text that is overwritten when it is dropped.
@@ -101,8 +102,8 @@ std::vector<zmtp::CurvePublicKey> read_public_keys(const fs::path& file) {
 /// A file that is written whole before it gets its name.
 void write_new(const fs::path& file, std::string_view text, mode_t mode, bool replace) {
   const auto fail_to_write = [&](int error) {
-    throw Error(ErrorCode::kUnavailable,
-                fmt::format("cannot write {}: {}", file.string(), std::strerror(error)));
+    throw Error(ErrorCode::kUnavailable, fmt::format("cannot write {}: {}", file.string(),
+                                                     std::generic_category().message(error)));
   };
   std::string temporary = file.string() + ".XXXXXX";
   const Descriptor opened(::mkostemp(temporary.data(), O_CLOEXEC));  // nobody else may read it

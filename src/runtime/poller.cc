@@ -6,7 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
+#include <system_error>
 
 #include "runtime/look.h"
 #include "transfer_queue/error.h"
@@ -22,14 +22,16 @@ constexpr std::chrono::microseconds kLookFor{50};
 }  // namespace
 
 Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
-  if (!epoll_.is_open()) throw Error(ErrorCode::kUnavailable, std::strerror(errno));
+  if (!epoll_.is_open()) {
+    throw Error(ErrorCode::kUnavailable, std::generic_category().message(errno));
+  }
 }
 
 Poller::Watch Poller::watch(int descriptor, Callback ready) {
   const Watch watch = next_++;
   epoll_event event{EPOLLIN, {.u64 = watch}};
   if (::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) != 0) {
-    throw Error(ErrorCode::kUnavailable, std::strerror(errno));
+    throw Error(ErrorCode::kUnavailable, std::generic_category().message(errno));
   }
   callbacks_.emplace(watch, std::move(ready));
   return watch;
@@ -55,7 +57,9 @@ void Poller::wait(int timeout_ms) {
   const bool more_is_likely = timeout_ms != 0 && was_ready_;
   if (!more_is_likely || !look_for(kLookFor, [&] { return look(0); })) look(timeout_ms);
   was_ready_ = count > 0;
-  if (count < 0 && errno != EINTR) throw Error(ErrorCode::kUnavailable, std::strerror(errno));
+  if (count < 0 && errno != EINTR) {
+    throw Error(ErrorCode::kUnavailable, std::generic_category().message(errno));
+  }
   for (int i = 0; i < count; ++i) {
     // One that was called before may have forgotten this one.
     const auto found = callbacks_.find(events[static_cast<size_t>(i)].data.u64);

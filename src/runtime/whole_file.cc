@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "runtime/atomic_file.h"
 #include "transfer_queue/error.h"
@@ -16,8 +16,8 @@ namespace tq::runtime {
 namespace {
 
 [[noreturn]] void fail_to_read(const std::filesystem::path& file, int error) {
-  throw Error(ErrorCode::kNotFound,
-              fmt::format("cannot read {}: {}", file.string(), std::strerror(error)));
+  throw Error(ErrorCode::kNotFound, fmt::format("cannot read {}: {}", file.string(),
+                                                std::generic_category().message(error)));
 }
 
 }  // namespace

@@ -11,8 +11,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <random>
+#include <system_error>
 #include <unordered_set>
 
 #include "ssd/leftovers.h"
@@ -50,18 +50,20 @@ fs::path make_path(const fs::path& path) {
   }
   fs::create_directories(path, error);
   if (error) fail_to_make(path, error.message());
-  const fs::path found = fs::canonical(path, error);
+  fs::path found = fs::canonical(path, error);
   if (error) fail_to_make(path, error.message());
   return found;
 }
 
 runtime::Descriptor make_root(const fs::path& root) {
   if (::mkdir(root.c_str(), 0777) != 0 && errno != EEXIST) {
-    fail_to_make(root, std::strerror(errno));
+    fail_to_make(root, std::generic_category().message(errno));
   }
   runtime::Descriptor folder = open_folder(AT_FDCWD, root.string());
   if (folder.is_open()) return folder;
-  if (errno != ENOTDIR && errno != ELOOP) fail_to_make(root, std::strerror(errno));
+  if (errno != ENOTDIR && errno != ELOOP) {
+    fail_to_make(root, std::generic_category().message(errno));
+  }
   throw Error(ErrorCode::kInvalidArgument,
               fmt::format("{} must be a folder, not a link or a file; remove it, or name another "
                           "folder with --ssd-path",
@@ -93,7 +95,7 @@ void Folder::make_unit(const std::string& unit_id) {
     if (unit_.is_open()) return;
     break;
   }
-  fail_to_make(path_, std::strerror(errno));
+  fail_to_make(path_, std::generic_category().message(errno));
 }
 
 // Locked before it has its name: nobody finds it unlocked while this process lives.
@@ -102,7 +104,7 @@ void Folder::lock() {
   lock_ = open(beside, O_RDWR | O_CREAT | O_EXCL);
   if (!lock_.is_open() || ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 ||
       ::renameat(unit_.get(), beside.c_str(), unit_.get(), kLockName) != 0) {
-    const std::string why = std::strerror(errno);
+    const std::string why = std::generic_category().message(errno);
     ::unlinkat(unit_.get(), beside.c_str(), 0);
     ::unlinkat(run_.get(), path_.filename().c_str(), AT_REMOVEDIR);
     fail_to_make(path_, why);

@@ -23,6 +23,7 @@ std::vector<std::string> names_in(int folder) {
     ::close(again);
     return names;
   }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe on a stream of one's own
   while (const dirent* entry = ::readdir(entries.get())) {
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") names.emplace_back(name);

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "ssd/folder.h"
@@ -50,7 +50,7 @@ SegmentWriter::SegmentWriter(std::shared_ptr<Folder> folder) {
   Folder& in = *folder;
   segment_ = std::make_shared<const Segment>(std::move(folder), std::move(name));
   file_ = in.open(segment_->name(), O_WRONLY | O_CREAT | O_EXCL);
-  if (!file_.is_open()) fail("write", *segment_, std::strerror(errno));
+  if (!file_.is_open()) fail("write", *segment_, std::generic_category().message(errno));
 }
 
 Extent SegmentWriter::append(std::vector<Slice> slices) {
@@ -77,7 +77,9 @@ void SegmentWriter::flush() {
     const ssize_t written =
         ::writev(file_.get(), &pieces[first], static_cast<int>(pieces.size() - first));
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) fail("write", *segment_, std::strerror(written < 0 ? errno : ENOSPC));
+    if (written <= 0) {
+      fail("write", *segment_, std::generic_category().message(written < 0 ? errno : ENOSPC));
+    }
     first = advance(pieces, first, static_cast<size_t>(written));
   }
   pending_.clear();
@@ -87,13 +89,15 @@ void SegmentWriter::flush() {
 std::shared_ptr<const Segment> SegmentWriter::finish() {
   flush();
   // Some file systems tell only here that there is no room.
-  if (::close(file_.release()) != 0) fail("write", *segment_, std::strerror(errno));
+  if (::close(file_.release()) != 0) {
+    fail("write", *segment_, std::generic_category().message(errno));
+  }
   return std::move(segment_);
 }
 
 SegmentReader::SegmentReader(const Segment& segment)
     : segment_(segment), file_(segment.folder().open(segment.name(), O_RDONLY)) {
-  if (!file_.is_open()) fail("read", segment, std::strerror(errno));
+  if (!file_.is_open()) fail("read", segment, std::generic_category().message(errno));
 }
 
 void SegmentReader::read(const Extent& extent, std::byte* to) const {
@@ -101,7 +105,7 @@ void SegmentReader::read(const Extent& extent, std::byte* to) const {
     const ssize_t got = ::pread(file_.get(), to + done, extent.size - done,
                                 static_cast<off_t>(extent.offset + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail("read", segment_, std::strerror(errno));
+    if (got < 0) fail("read", segment_, std::generic_category().message(errno));
     if (got == 0) {
       fail("read", segment_,
            fmt::format("it ends after {} of the {} bytes from byte {} on; it was cut off", done,

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <random>
+#include <utility>
 
 #include "storage/get_reply.h"
 #include "storage/unit_replies.h"
@@ -66,9 +67,9 @@ SsdPointer make_offload(const StorageConfig& config, const std::string& id) {
 
 StorageUnit::StorageUnit(StorageConfig config)
     : id_(draw_id()),
-      config_(config),
-      ssd_(make_offload(config, id_)),
-      store_({config.capacity_samples, config.capacity_bytes}, config.limits) {}
+      config_(std::move(config)),
+      ssd_(make_offload(config_, id_)),
+      store_({config_.capacity_samples, config_.capacity_bytes}, config_.limits) {}
 
 runtime::Outcome StorageUnit::handle(runtime::Request& request, runtime::TimePoint now) {
   Envelope& envelope = request.envelope;

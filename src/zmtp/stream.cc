@@ -7,7 +7,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "transfer_queue/error.h"
@@ -62,9 +62,9 @@ Stream::Stream(Descriptor socket, SocketType own, const StreamLimits& limits, st
   }
   const auto bytes = greeting(mechanism_);
   writer_.add_raw({bytes.data(), bytes.size()});
-  // Without keys nothing in our READY depends on the peer, and who wants keys leaves at the greeting.
-  // Said at once it saves a turn of both ends, at each request of Python's clients, which connect
-  // anew for each.
+  // Without keys nothing in our READY depends on the peer, and who wants keys leaves at the
+  // greeting. Said at once it saves a turn of both ends, at each request of Python's clients, which
+  // connect anew for each.
   if (handshake_ == nullptr) writer_.add_command(ready_command(own_, identity_));
 }
 
@@ -81,7 +81,9 @@ void Stream::close(std::string_view reason) {
 
 size_t Stream::moved(ssize_t result) {
   if (result >= 0) return static_cast<size_t>(result);
-  if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) close(std::strerror(errno));
+  if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+    close(std::generic_category().message(errno));
+  }
   return 0;
 }
 

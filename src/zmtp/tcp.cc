@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <system_error>
 
 #include "transfer_queue/error.h"
 
@@ -43,7 +44,7 @@ void prepare(int socket) {
 Descriptor open_socket(const addrinfo& address) {
   Descriptor socket(
       ::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  if (!socket.is_open()) fail(std::strerror(errno));
+  if (!socket.is_open()) fail(std::generic_category().message(errno));
   return socket;
 }
 
@@ -122,7 +123,7 @@ Listener listen_on(const std::string& host, int port, int backlog) {
   set(socket, SOL_SOCKET, SO_REUSEADDR, 1);  // a restarted node gets its port back at once
   if (found->ai_family == AF_INET6) set(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   if (::bind(socket, found->ai_addr, found->ai_addrlen) != 0 || ::listen(socket, backlog) != 0) {
-    fail(std::strerror(errno));
+    fail(std::generic_category().message(errno));
   }
   listener.port = port_of(socket);
   return listener;
@@ -146,7 +147,7 @@ Descriptor connect_to(std::string_view endpoint) {
   prepare(socket.number());
   const int result = ::connect(socket.number(), found->ai_addr, found->ai_addrlen);
   if (result != 0 && errno != EINPROGRESS && errno != ECONNREFUSED && errno != EINTR) {
-    fail(std::strerror(errno));
+    fail(std::generic_category().message(errno));
   }
   sockaddr_storage peer{};
   std::memcpy(&peer, found->ai_addr, found->ai_addrlen);

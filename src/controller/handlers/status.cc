@@ -50,6 +50,7 @@ std::vector<const IndexSet*> produced_columns(const Partition& partition,
   std::sort(positions.begin(), positions.end());
   positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
   std::vector<const IndexSet*> columns;
+  columns.reserve(positions.size());
   for (size_t position : positions) columns.push_back(&partition.fields()[position].produced);
   return columns;
 }

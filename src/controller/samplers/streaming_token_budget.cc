@@ -199,6 +199,7 @@ void StreamingTokenBudgetSampler::deal_rest(const SampleRequest& request, const 
   const Available available(request.ready, stream.taken);
   const std::vector<int64_t> rest = available.first(SIZE_MAX);
   std::vector<double> tokens;
+  tokens.reserve(rest.size());
   for (const int64_t index : rest) {
     tokens.push_back(total_length(request.ready, index, name().c_str()).value_or(wanted.budget));
   }
