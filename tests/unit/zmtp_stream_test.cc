@@ -81,9 +81,10 @@ TEST_CASE("both ends of a connection say greeting, READY and then messages") {
   Pair pair(SocketType::kDealer);
   pair.stream.send(Frames{Slice::copy_of("held"), Slice::copy_of("back")});
   CHECK(pair.stream.unsent_messages() == 1);
-  CHECK(pair.hear() == zmtp_greeting());
+  // READY says nothing that depends on the peer, so it does not wait for the peer's greeting.
+  CHECK(pair.hear() == zmtp_greeting() + zmtp_frame(kCommandFlag, zmtp_ready("DEALER", "own")));
   CHECK(pair.say(zmtp_greeting()).empty());
-  CHECK(pair.hear() == zmtp_frame(kCommandFlag, zmtp_ready("DEALER", "own")));
+  CHECK(pair.hear().empty());
   CHECK_FALSE(pair.stream.is_ready());
   pair.say(zmtp_frame(kCommandFlag, zmtp_ready("ROUTER", "peer")));
   CHECK(pair.stream.is_ready());
