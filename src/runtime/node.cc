@@ -27,6 +27,9 @@ Node::Node(std::unique_ptr<Actor> actor, std::string_view role,
         loop_->listen(name, {address, options.backlog, options.allowed, options.curve}).port());
     if (address.port != 0) ++address.port;
   }
+  // The registry of loggers is made at its first use: here, rather than by whichever loop logs
+  // first.
+  spdlog::default_logger_raw();
   thread_ = std::thread([this] {
     try {
       loop_->run();
