@@ -19,7 +19,8 @@ constexpr std::string_view kKeyNotFound = "[TQKeyNotFound] ";
 constexpr const char* kLost =
     " (the unit was restarted since this client joined; what it held before is lost)";
 constexpr const char* kMissing =
-    " (never put, cleared meanwhile, or lost when the unit was restarted before this client joined)";
+    " (never put, cleared meanwhile, or lost when the unit was restarted before this client "
+    "joined)";
 
 // Units of both languages speak of their capacity when they are full, and name no kind of error.
 ErrorCode code_of(const std::string& message) {
