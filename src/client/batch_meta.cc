@@ -268,7 +268,8 @@ BatchMeta BatchMeta::merged_with(const BatchMeta& other) const {
   BatchMeta merged = *this;
   for (const auto& [name, field] : other.field_schema) set_field(merged, name, field);
   for (size_t i = 0; i < size(); ++i) {
-    merged.production_status[i] &= other.production_status[i];
+    const int both = merged.production_status[i] & other.production_status[i];
+    merged.production_status[i] = static_cast<int8_t>(both);
     merged.custom_meta[i] = updated(custom_meta[i], other.custom_meta[i]);
     merged.custom_backend_meta[i] = updated(custom_backend_meta[i], other.custom_backend_meta[i]);
   }

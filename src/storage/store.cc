@@ -122,6 +122,7 @@ void Store::enter(Incoming incoming) {
   }
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): rows are moved out of it
 std::vector<Store::Column> Store::cut_columns(wire::Map columns, size_t count) const {
   std::vector<Column> cut;
   cut.reserve(columns.size());

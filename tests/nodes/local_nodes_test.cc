@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
-#include <thread>
 
 #include "support/catch.h"
+#include "support/own_threads.h"
 #include "transfer_queue/kv.h"
 
 namespace tq::test {
@@ -18,17 +18,6 @@ namespace {
 
 using Catch::Matchers::Contains;
 namespace fs = std::filesystem;
-
-size_t threads() {
-  const fs::directory_iterator tasks("/proc/self/task");
-  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
-}
-
-// Before a test makes any. A sanitizer has one more of its own from the first thread on.
-size_t threads_at_rest() {
-  std::thread([] {}).join();
-  return threads();
-}
 
 // Threads of this process that SIGTERM does not reach.
 int threads_without_sigterm() {
@@ -63,12 +52,12 @@ GetMetaOptions task(const std::string& name) {
 Batch notes(std::vector<Value> values) { return {{"note", Column::values(std::move(values))}}; }
 
 TEST_CASE("nodes serve clients of this process, and leave no thread behind") {
-  const size_t before = threads_at_rest();
+  const size_t before = own_threads_at_rest();
   {
     LocalNodes nodes({.storage_units = 3});
     LocalNodes others;
     CHECK(nodes.addresses().storage_units.size() == 3);
-    CHECK(threads() >= before + 4 + 3);
+    CHECK(own_threads() >= before + 4 + 3);
     CHECK(threads_without_sigterm() >= 4 + 3);
     TransferQueueClient client(nodes.addresses());
     TransferQueueClient elsewhere(others.addresses());
@@ -77,7 +66,7 @@ TEST_CASE("nodes serve clients of this process, and leave no thread behind") {
     CHECK(*got.at("note").values()[0].get_if<int64_t>() == 4);
     CHECK(elsewhere.get_partition_list().empty());
   }
-  CHECK(threads() == before);
+  CHECK(own_threads() == before);
 }
 
 TEST_CASE("nodes serve other processes, which find them by address files") {
@@ -106,7 +95,7 @@ TEST_CASE("units may be started apart from their controller") {
 }
 
 TEST_CASE("options that make no sense are refused by name, and nothing is left running") {
-  const size_t before = threads_at_rest();
+  const size_t before = own_threads_at_rest();
   CHECK_THAT(refusal({.storage_units = -1}), Contains("storage_units must be from 0 to 1024"));
   CHECK_THAT(refusal({.storage_units = 1025}), Contains("storage_units"));
   CHECK_THAT(refusal({.bind = "nowhere"}), Contains("nowhere"));
@@ -121,16 +110,16 @@ TEST_CASE("options that make no sense are refused by name, and nothing is left r
   CHECK_THAT(refusal({.capacity_bytes = -5}), Contains("capacity_bytes must be positive"));
   CHECK_THAT(refusal({.ssd_threshold_bytes = 0}), Contains("ssd_threshold_bytes must be positive"));
   CHECK_THAT(refusal({.ssd_path = "/dev/null"}), Contains("/dev/null is no folder"));
-  CHECK(threads() == before);
+  CHECK(own_threads() == before);
 }
 
 TEST_CASE("a port that is taken is refused, and nothing is left running") {
   LocalNodes first({.storage_units = 0});
-  const size_t before = threads_at_rest();
+  const size_t before = own_threads_at_rest();
   const int taken = first.addresses().controller.ports.at(0).second;
   CHECK_THAT(refusal({.bind = "127.0.0.1:" + std::to_string(taken)}),
              Contains(std::to_string(taken)));
-  CHECK(threads() == before);
+  CHECK(own_threads() == before);
 }
 
 TEST_CASE("a unit takes no more than its capacity") {

@@ -2,24 +2,19 @@
 // The threads of a StreamingDataLoader: how far ahead they fetch, where their errors come out, and
 // that nothing is left of them.
 #include <atomic>
-#include <filesystem>
 #include <future>
 #include <stop_token>
 #include <thread>
 
 #include "stream/samples.h"
 #include "support/catch.h"
+#include "support/own_threads.h"
 #include "support/up_nodes.h"
 
 namespace tq::test {
 namespace {
 
 using Catch::Matchers::Contains;
-
-size_t threads_of_this_process() {
-  const std::filesystem::directory_iterator tasks("/proc/self/task");
-  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
-}
 
 // A fetch that says when it begins, then waits at the controller for longer than any test, and
 // keeps what ended it.
@@ -43,7 +38,7 @@ struct LongFetch {
 
 TEST_CASE("a loader ends while its threads wait at the controller, and leaves none behind") {
   UpNodes nodes(TQ_PROGRAM);
-  const size_t before = threads_of_this_process();
+  const size_t before = own_threads_at_rest();
   LongFetch fetch;
   {
     StreamingDatasetOptions options = read_x();
@@ -58,7 +53,7 @@ TEST_CASE("a loader ends while its threads wait at the controller, and leaves no
   }
   CHECK_THAT(fetch.ended_by, Contains("GET_META") && Contains("no longer waits"));
   // A thread that was joined may stand in the list for a moment; one that was left never goes.
-  while (threads_of_this_process() > before) std::this_thread::yield();
+  while (own_threads() > before) std::this_thread::yield();
 }
 
 TEST_CASE("a dataset ends by the stop of its client's options, too") {
