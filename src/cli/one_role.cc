@@ -7,6 +7,7 @@
 #include "cli/exit_code.h"
 #include "cli/info_files.h"
 #include "cli/node_options.h"
+#include "cli/service_manager.h"
 #include "cli/signals.h"
 
 namespace tq::cli {
@@ -35,6 +36,7 @@ int run_role(const RoleSettings& settings, Start start) {
              settings.info_file.string(), metrics_note(exporter.get()));
   if (exporter) exporter->set_ready(true);
   std::fflush(stdout);
+  notify_ready();
   wait_for_stop(settings.stop);
   if (exporter) exporter->set_ready(false);
   return kOk;

@@ -7,6 +7,7 @@
 #include "cli/exit_code.h"
 #include "cli/info_files.h"
 #include "cli/node_options.h"
+#include "cli/service_manager.h"
 #include "cli/signals.h"
 #include "nodes/start.h"
 
@@ -60,6 +61,7 @@ int run_up(const UpSettings& settings) {
              settings.info_dir.string(), metrics_note(exporter.get()));
   if (exporter) exporter->set_ready(true);
   std::fflush(stdout);
+  notify_ready();
   wait_for_stop(settings.stop);
   if (exporter) exporter->set_ready(false);
   // All at once: a node waits half a second for a peer that does not read.

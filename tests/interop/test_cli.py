@@ -297,6 +297,27 @@ def pre_allocated(folder) -> int:
     return len(client.get_consumption_status(task_name="t", partition_id="p")[0])
 
 
+@pytest.mark.parametrize("place", ["file", "abstract", "nobody"])
+@pytest.mark.parametrize("command", ["up", "storage"])
+def test_a_service_manager_is_told(tq, tmp_path, command, place):
+    """NOTIFY_SOCKET, as systemd sets it for Type=notify: a word once the addresses are there, not before."""
+    name = f"@tq-{tmp_path}" if place == "abstract" else str(tmp_path / "notify")
+    folder = tmp_path / "nodes"
+    last = folder / ("controller.json" if command == "up" else "storage.json")
+    where = ["--info-dir", folder] if command == "up" else ["--info-file", last]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(AT_ONCE)
+        if place != "nobody":
+            manager.bind(name.replace("@", "\0"))
+        node = tq(command, *where, env={"NOTIFY_SOCKET": name})
+        if place != "nobody":
+            assert manager.recv(4096) == b"READY=1"
+        assert last.exists()
+    status, _, error = node.end()
+    assert status == OK
+    assert ("service manager" in error) == (place == "nobody"), error
+
+
 def test_pre_allocation(tq, tmp_path):
     env = {"TQ_PRE_ALLOC_SAMPLE_NUM": "5"}
     for name, args, want in (("variable", [], 5), ("option wins", ["--pre-alloc", "7"], 7)):
