@@ -3,7 +3,8 @@
 # usage: deb.sh BUILD_TREE WORK_FOLDER
 #
 # Makes the Debian package of BUILD_TREE, installs it with dpkg into a root that holds nothing but what the package
-# depends on, and runs its nodes there, with a client outside.
+# depends on, and runs its nodes there by the commands of its units for systemd, with a client outside. systemd itself
+# is not there, but systemd-analyze says what is wrong with the units, where it is.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 build=$1 work=$2
@@ -47,7 +48,7 @@ names=$(xargs <<<"$closure")
 [ "$(wc -w <<<"$names")" -gt 5 ] || fail "the package depends on '$names' alone, which cannot be"
 
 root=$work/root
-mkdir -p "$root"/{var/lib/dpkg/info,var/lib/dpkg/updates,run/tq,tmp}
+mkdir -p "$root"/{var/lib/dpkg/info,var/lib/dpkg/updates,etc,run,tmp}
 for link in bin sbin lib lib64; do
   [ ! -L "/$link" ] || { mkdir -p "$root/usr/$link" && ln -s "usr/$link" "$root/$link"; }
 done
@@ -58,14 +59,32 @@ dpkg-query --listfiles $names | sort -u | while read -r file; do [ -d "$file" ] 
 dpkg-query --status $names >"$root/var/lib/dpkg/status"
 dpkg --root="$root" --install "$package" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" && fail "dpkg could not install it"; }
 
+# What it does not know it ignores, with a word and exit status 0.
+if command -v systemd-analyze >/dev/null; then
+  said=$(systemd-analyze verify --root="$root" --man=no --recursive-errors=no tq.service tq-storage@2.service 2>&1) &&
+    [ -z "$said" ] || fail "the units for systemd: $said"
+fi
+
 chroot "$root" /usr/bin/tq --version >/dev/null || fail "the program does not run where only its dependencies are"
-exec {ready}< <(exec chroot "$root" /usr/bin/tq up --units 1 --info-dir /run/tq --metrics-port 0)
-nodes=$!
-trap 'kill $nodes 2>/dev/null || true' EXIT
-read -r -t 20 line <&"$ready" || fail "its nodes did not start"
-[[ $line == ready:*metrics* ]] || fail "it said '$line'"
+cp "$root/usr/share/doc/transferqueue-cpp/tq.yaml" "$root/etc/"
+nodes=()
+trap 'kill "${nodes[@]}" 2>/dev/null || true' EXIT
+# start UNIT: what systemd would start, with the example of the settings.
+start() {
+  local command line ready
+  command=$(sed -n 's/^ExecStart=//p' "$root/usr/lib/systemd/system/$1")
+  # shellcheck disable=SC2086
+  exec {ready}< <(exec chroot "$root" ${command//%i/2})
+  nodes+=($!)
+  read -r -t 20 line <&"$ready" || fail "$1: '$command' did not start"
+  [[ $line == ready:*metrics* ]] || fail "$1: it said '$line'"
+}
+start tq.service
+start tq-storage@.service
+mkdir "$work/nodes"
+ln -s "$root"/run/tq/*.json "$root/run/tq-storage-2/storage-2.json" "$work/nodes"
 tq=$root/usr/bin/tq
-"$tq" kv put --info-dir "$root/run/tq" -p p k --field 'x:=1' >/dev/null
-[ "$("$tq" kv get --info-dir "$root/run/tq" -p p k --json | tr -d ' \n')" = '{"k":{"x":1}}' ] || fail "a sample did not come back"
-kill "$nodes"
+"$tq" kv put --info-dir "$work/nodes" -p p k --field 'x:=1' >/dev/null
+[ "$("$tq" kv get --info-dir "$work/nodes" -p p k --json | tr -d ' \n')" = '{"k":{"x":1}}' ] || fail "a sample did not come back"
+[ "$("$tq" status --info-dir "$work/nodes" --json | grep -o TQ_STORAGE_UNIT_ | wc -l)" -ge 3 ] || fail "there are not three units"
 echo "$(basename "$package"), $(wc -w <<<"$names") packages below it"
