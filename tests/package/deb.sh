@@ -57,6 +57,7 @@ dpkg-query --listfiles $names | sort -u | while read -r file; do [ -d "$file" ] 
   { grep -E '\.so|/ld-linux' || true; } | tar -c --no-recursion -T - 2>/dev/null | tar -x -C "$root" --keep-directory-symlink
 # shellcheck disable=SC2086
 dpkg-query --status $names >"$root/var/lib/dpkg/status"
+cp --dereference /bin/sh "$root/bin/"  # which every Debian has, for the package's scripts
 dpkg --root="$root" --install "$package" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" && fail "dpkg could not install it"; }
 
 # What it does not know it ignores, with a word and exit status 0.
