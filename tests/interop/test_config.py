@@ -131,8 +131,8 @@ def test_what_is_packaged_is_in_order(unit):
     """The example of a file, and the commands of systemd's units, whose %i is a number."""
     text = (ROOT / "packaging/systemd" / unit).read_text().replace("%i", "3")
     words = re.search(r"^ExecStart=/usr/bin/tq (.*)$", text, re.MULTILINE).group(1).split()
-    assert words[:2] == ["--config", "/etc/tq.yaml"]
-    got = tq("--config", ROOT / "packaging/tq.yaml", "config", *words[2:])
+    assert "\nEnvironment=TQ_CONFIG=/etc/tq.yaml\n" in text
+    got = tq("config", *words, env={"TQ_CONFIG": str(ROOT / "packaging/tq.yaml")})
     assert (got.returncode, got.stderr) == (OK, "")
     folder = re.search(r"^RuntimeDirectory=(.*)$", text, re.MULTILINE).group(1)
     assert f"/run/{folder}" in got.stdout

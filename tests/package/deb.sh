@@ -72,10 +72,11 @@ nodes=()
 trap 'kill "${nodes[@]}" 2>/dev/null || true' EXIT
 # start UNIT: what systemd would start, with the example of the settings.
 start() {
-  local command line ready
-  command=$(sed -n 's/^ExecStart=//p' "$root/usr/lib/systemd/system/$1")
+  local unit=$root/usr/lib/systemd/system/$1 command settings line ready
+  command=$(sed -n 's/^ExecStart=//p' "$unit")
+  settings=$(sed -n 's/^Environment=//p' "$unit")
   # shellcheck disable=SC2086
-  exec {ready}< <(exec chroot "$root" ${command//%i/2})
+  exec {ready}< <(exec env $settings chroot "$root" ${command//%i/2})
   nodes+=($!)
   read -r -t 20 line <&"$ready" || fail "$1: '$command' did not start"
   [[ $line == ready:*metrics* ]] || fail "$1: it said '$line'"
