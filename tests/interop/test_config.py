@@ -258,17 +258,18 @@ def test_zsh_completes_every_command_and_flag(tree, tmp_path):
     assert "storage" in got.stdout and "status" in got.stdout and "--field" in got.stdout, got.stdout
 
 
-# A zsh in a pseudo terminal completes the lines and prints what it would insert.
+# A zsh in a pseudo terminal completes the lines and prints what it would insert. It reads keys as keys from when it
+# asks the terminal to mark what is pasted (CSI ? 2004 h); a tab that comes before that is one more blank.
 ZSH = r"""
 zmodload zsh/zpty
 cd $1
 zpty z zsh -f -i
 zpty -w z "PROMPT=; fpath=($1 \$fpath); autoload -U compinit; compinit -u -D; zstyle ':completion:*' list-prompt ''"
 zpty -w z "LISTMAX=1000; bindkey '^I' list-choices; print rea''dy"
-zpty -m -r z line '*ready*'
+zpty -m -r z line $'*ready*\e\\[\\?2004h*'
 for words in $2 $3; do
   zpty -w -n z "$words"$'\t'$'\C-u'"print do''ne"$'\n'
-  zpty -m -r z line '*done*'
+  zpty -m -r z line $'*done*\e\\[\\?2004h*'
   print -r -- $line
 done
 zpty -d z
