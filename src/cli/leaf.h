@@ -19,10 +19,10 @@ struct Leaf {
   std::shared_ptr<Settings> settings;
   int (*run)(const Settings&);
 
-  Leaf(CLI::App& command, const char* name, const char* description, int (*run)(const Settings&))
+  Leaf(CLI::App& command, const char* name, const char* description, int (*chosen)(const Settings&))
       : app(command.add_subcommand(name, description)),
         settings(std::make_shared<Settings>()),
-        run(run) {}
+        run(chosen) {}
 };
 
 /// Runs the one that the user chose.
