@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/info_files.h"
 #include "cli/node_options.h"
-#include "cli/service_manager.h"
+#include "cli/serve.h"
 #include "cli/signals.h"
 
 namespace tq::cli {
@@ -31,14 +29,11 @@ int run_role(const RoleSettings& settings, Start start) {
   const auto exporter = start_exporter(settings.node, options, {node->info()}, folder);
   InfoFiles files;
   files.write(settings.info_file, node->info());
-  fmt::print("ready: {} at {}; address in {}{}\n", node->info().id,
-             tcp_endpoint(node->info().ip, node->info().ports.front().second),
-             settings.info_file.string(), metrics_note(exporter.get()));
-  if (exporter) exporter->set_ready(true);
-  std::fflush(stdout);
-  notify_ready();
-  wait_for_stop(settings.stop);
-  if (exporter) exporter->set_ready(false);
+  const std::string what =
+      fmt::format("{} at {}; address in {}", node->info().id,
+                  tcp_endpoint(node->info().ip, node->info().ports.front().second),
+                  settings.info_file.string());
+  serve_until_stopped(what, exporter.get(), settings.stop);
   return kOk;
 }
 

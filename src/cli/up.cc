@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/info_files.h"
 #include "cli/node_options.h"
-#include "cli/service_manager.h"
+#include "cli/serve.h"
 #include "cli/signals.h"
 #include "nodes/start.h"
 
@@ -57,13 +55,9 @@ int run_up(const UpSettings& settings) {
     files.write(settings.info_dir / fmt::format("storage-{}.json", i), units[i]->info());
   }
   if (controller != nullptr) files.write(settings.info_dir / "controller.json", controller->info());
-  fmt::print("ready: {}; addresses in {}{}\n", ready_line(settings, controller.get()),
-             settings.info_dir.string(), metrics_note(exporter.get()));
-  if (exporter) exporter->set_ready(true);
-  std::fflush(stdout);
-  notify_ready();
-  wait_for_stop(settings.stop);
-  if (exporter) exporter->set_ready(false);
+  const std::string what = fmt::format(
+      "{}; addresses in {}", ready_line(settings, controller.get()), settings.info_dir.string());
+  serve_until_stopped(what, exporter.get(), settings.stop);
   // All at once: a node waits half a second for a peer that does not read.
   if (controller != nullptr) controller->stop();
   for (const auto& unit : units) unit->stop();
