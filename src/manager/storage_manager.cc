@@ -10,12 +10,12 @@
 #include "manager/get_message.h"
 #include "manager/put_message.h"
 #include "wire/messages.h"
+#include "wire/missing_rows.h"
 
 namespace tq::manager {
 namespace {
 
 constexpr const char* kSocket = "put_get_socket";
-constexpr std::string_view kKeyNotFound = "[TQKeyNotFound] ";
 constexpr const char* kLost =
     " (the unit was restarted since this client joined; what it held before is lost)";
 constexpr const char* kMissing =
@@ -32,8 +32,9 @@ ErrorCode code_of(const std::string& message) {
 // Units mark a row that they do not have since 0.1.11, and never a field of which they have no row
 // at all: a unit that was restarted and got no put since. Python's has one beginning for both.
 bool is_missing(const std::string& message) {
-  const auto has = [&](const char* text) { return message.find(text) != std::string::npos; };
-  return message.starts_with(kKeyNotFound) || has(" cannot get the data: there is no field '") ||
+  const auto has = [&](std::string_view text) { return message.find(text) != std::string::npos; };
+  return message.starts_with(wire::kKeyNotFound) ||
+         has(fmt::format(" cannot get the data: {}", wire::kNoField)) ||
          (has("StorageUnitData get_data: ") && has(" not found"));
 }
 
@@ -85,7 +86,8 @@ Error StorageManager::refusal(const char* type, const RoutingGroup& group,
   std::string message = text != nullptr ? *text : fmt::format("it answered {}", reply.request_type);
   const bool missing = is_missing(message);
   const ErrorCode code = missing ? ErrorCode::kNotFound : code_of(message);
-  if (message.starts_with(kKeyNotFound)) message.erase(0, kKeyNotFound.size());
+  constexpr std::string_view kMarker = wire::kKeyNotFound;
+  if (message.starts_with(kMarker)) message.erase(0, kMarker.size());
   if (missing) message += was_restarted(group.unit) ? kLost : kMissing;
   return Error(code, fmt::format("{} of {} at {} failed: {}", type, samples_of(group),
                                  describe(units_[group.unit], kSocket), message));

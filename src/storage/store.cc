@@ -10,6 +10,7 @@
 #include "storage/column.h"
 #include "storage/tensordict.h"
 #include "transfer_queue/error.h"
+#include "wire/missing_rows.h"
 
 namespace tq::storage {
 namespace {
@@ -203,7 +204,7 @@ std::vector<RowView> Store::rows(const std::string& field_name, const Selection&
   const Field* field = find_field(field_name);
   if (field == nullptr) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("there is no field '{}'; {}", field_name, field_names()));
+                fmt::format("{}{}'; {}", wire::kNoField, field_name, field_names()));
   }
   std::vector<RowView> views;
   views.reserve(selection.slots.size());

@@ -11,11 +11,9 @@
 #include <utility>
 
 #include "storage/storage_unit.h"
+#include "wire/missing_rows.h"
 
 namespace tq::storage {
-
-/// A client raises StorageKeyNotFoundError instead of RuntimeError when an error has this.
-inline constexpr const char* kKeyNotFound = "[TQKeyNotFound] ";
 
 /// The reply to a request that fails, and what its message calls the request.
 template <class Message>
@@ -52,7 +50,7 @@ runtime::Reply StorageUnit::refuse(const wire::Envelope& request, const Error& e
     reply.refusal = error.code();
     return reply;
   };
-  const char* marker = error.code() == ErrorCode::kNotFound ? kKeyNotFound : "";
+  const char* marker = error.code() == ErrorCode::kNotFound ? wire::kKeyNotFound : "";
   const std::string message =
       fmt::format("{}storage unit {} cannot {}: {}", marker, id_, How::kVerb, error.what());
   if constexpr (std::is_same_v<Message, wire::GetData>) {
