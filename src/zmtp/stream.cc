@@ -63,8 +63,8 @@ Stream::Stream(Descriptor socket, SocketType own, const StreamLimits& limits, st
   const auto bytes = greeting(mechanism_);
   writer_.add_raw({bytes.data(), bytes.size()});
   // Without keys nothing in our READY depends on the peer, and who wants keys leaves at the
-  // greeting. Said at once it saves a turn of both ends, at each request of Python's clients, which
-  // connect anew for each.
+  // greeting. Said at once it saves a turn of both ends: for Python's clients before 0.1.11, which
+  // connect anew for each request, one a request.
   if (handshake_ == nullptr) writer_.add_command(ready_command(own_, identity_));
 }
 
