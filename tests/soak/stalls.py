@@ -6,6 +6,7 @@ tells of a machine that was paused as a whole. A violation is told with what was
 """
 
 import contextlib
+import math
 import threading
 import time
 from pathlib import Path
@@ -49,22 +50,19 @@ class Stalls(threading.Thread):
             waits[f"{name} had no core"] = max((seconds - before.get(path, seconds) for path, seconds in threads.items()), default=0.0)
         return waits
 
-    def about(self, began: float, ended: float) -> str:
-        """What was seen in that time, in words."""
+    def longest(self, began: float = -math.inf, ended: float = math.inf) -> dict[str, float]:
+        """Of that time, by what it was; of all the time unless told."""
         most = {}
         with self._lock:
             for when, what, seconds in self._seen:
                 if when - seconds - LOOK_SECONDS <= ended and when >= began:
                     most[what] = max(most.get(what, 0.0), seconds)
-        return ", ".join(f"{what} for {seconds:.1f} s" for what, seconds in sorted(most.items())) or "all threads had a core"
-
-    def longest(self) -> dict[str, float]:
-        """Of all the time, by what it was."""
-        most = {}
-        with self._lock:
-            for _, what, seconds in self._seen:
-                most[what] = max(most.get(what, 0.0), seconds)
         return most
+
+    def about(self, began: float, ended: float) -> str:
+        """The same, in words."""
+        most = sorted(self.longest(began, ended).items())
+        return ", ".join(f"{what} for {seconds:.1f} s" for what, seconds in most) or "all threads had a core"
 
     def finish(self) -> None:
         self._end.set()
