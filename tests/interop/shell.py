@@ -19,7 +19,7 @@ def tq(*args, cwd=None, timeout=AT_ONCE) -> subprocess.CompletedProcess:
 def refused(status: int, *args, words=(), cwd=None) -> None:
     """One line on standard error with these words, the exit status, in time; nothing on standard output."""
     begin = time.monotonic()
-    result = tq(*args, cwd=cwd)
+    result = tq(*args, cwd=cwd, timeout=30)
     assert time.monotonic() - begin < WRONG_INPUT_SECONDS
     assert result.returncode == status, result
     assert result.stdout == ""

@@ -88,5 +88,5 @@ ln -s "$root"/run/tq/*.json "$root/run/tq-storage-2/storage-2.json" "$work/nodes
 tq=$root/usr/bin/tq
 "$tq" kv put --info-dir "$work/nodes" -p p k --field 'x:=1' >/dev/null
 [ "$("$tq" kv get --info-dir "$work/nodes" -p p k --json | tr -d ' \n')" = '{"k":{"x":1}}' ] || fail "a sample did not come back"
-[ "$("$tq" status --info-dir "$work/nodes" --json | grep -o TQ_STORAGE_UNIT_ | wc -l)" -ge 3 ] || fail "there are not three units"
+[ "$("$tq" status --info-dir "$work/nodes" --json | grep -o TQ_STORAGE_UNIT_ | wc -l)" -eq 3 ] || fail "there are not three units"
 echo "$(basename "$package"), $(wc -w <<<"$names") packages below it"
