@@ -4,7 +4,7 @@
 #
 # Makes the Debian package of BUILD_TREE, installs it with dpkg into a root that holds nothing but what the package
 # depends on, and runs its nodes there by the commands of its units for systemd, with a client outside. systemd itself
-# is not there, but systemd-analyze says what is wrong with the units, where it is.
+# has a test of its own, systemd.sh.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 build=$1 work=$2
@@ -26,39 +26,14 @@ for file in usr/bin/tq usr/share/man/man1/tq.1 usr/share/bash-completion/complet
 done
 ! grep -qF "$build" <<<"$contents" || fail "the package holds files of the build tree"
 
-# The packages that it depends on, and what those depend on, of the versions that are installed here.
-depends_of() { sed -E 's/\([^)]*\)//g; s/\|[^,]*//g; s/:any//g' | tr ',' '\n' | xargs -r -n 1; }
-installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package} ${Provides}\n' | sed -n 's/^installed //p')
-# The package of that name, or the one that provides it.
-real_name() { awk -v name="$1" '{ gsub(",", " "); for (i = 1; i <= NF; i++) if ($i == name) { print $1; exit } }' <<<"$installed"; }
-open=$(dpkg-deb --field "$package" Depends | depends_of)
-closure=
-while [ -n "$open" ]; do
-  next=
-  for wanted in $open; do
-    name=$(real_name "$wanted")
-    [ -n "$name" ] || fail "$wanted, on which something depends, is not installed here"
-    grep -qxF "$name" <<<"$closure" && continue
-    closure+="$name"$'\n'
-    next+=" $(dpkg-query --show --showformat='${Depends}, ${Pre-Depends}' "$name" | depends_of | tr '\n' ' ')"
-  done
-  open=$(xargs -n 1 <<<"$next")
-done
-names=$(xargs <<<"$closure")
+# shellcheck disable=SC2046
+names=$(closure_of $(dpkg-deb --field "$package" Depends | depends_of) | xargs)
 [ "$(wc -w <<<"$names")" -gt 5 ] || fail "the package depends on '$names' alone, which cannot be"
-
 root=$work/root
-mkdir -p "$root"/{var/lib/dpkg/info,var/lib/dpkg/updates,etc,run,tmp}
-for link in bin sbin lib lib64; do
-  [ ! -L "/$link" ] || { mkdir -p "$root/usr/$link" && ln -s "usr/$link" "$root/$link"; }
-done
 # shellcheck disable=SC2086
-dpkg-query --listfiles $names | sort -u | while read -r file; do [ -d "$file" ] && [ ! -L "$file" ] || echo "$file"; done |
-  { grep -E '\.so|/ld-linux' || true; } | tar -c --no-recursion -T - 2>/dev/null | tar -x -C "$root" --keep-directory-symlink
-# shellcheck disable=SC2086
-dpkg-query --status $names >"$root/var/lib/dpkg/status"
+make_root "$root" '\.so|/ld-linux' $names
 cp --dereference /bin/sh "$root/bin/"  # which every Debian has, for the package's scripts
-dpkg --root="$root" --install "$package" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" && fail "dpkg could not install it"; }
+install_deb "$root" "$package" "$work/dpkg.log"
 
 # What it does not know it ignores, with a word and exit status 0.
 if command -v systemd-analyze >/dev/null; then
