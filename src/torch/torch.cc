@@ -54,12 +54,13 @@ constexpr TypePair kTypes[] = {
     {DType::float4_e2m1fn_x2, torch_type("Float4_e2m1fn_x2")},
 };
 
-#define TQ_DTYPE(name, bytes) +1
-static_assert(std::size(kTypes) == 0
+#define TQ_DTYPE(name, bytes) DType::name,
+constexpr DType kDtypes[] = {
 #include "transfer_queue/dtype.def"
-              ,
-              "a dtype of the wire has no counterpart here");
+};
 #undef TQ_DTYPE
+static_assert(std::size(kTypes) == std::size(kDtypes),
+              "a dtype of the wire has no counterpart here");
 
 template <class... Parts>
 [[noreturn]] void fail(ErrorCode code, const Parts&... parts) {
