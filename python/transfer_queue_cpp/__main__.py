@@ -59,6 +59,12 @@ def _check_reachable(address: str | None) -> None:
         raise Error(f"no Ray cluster at {address}: {error.strerror or error}; `ray status` on its head tells the address") from None
 
 
+def _cluster_address() -> str:
+    import ray
+
+    return ray.get_runtime_context().gcs_address
+
+
 def _up(arguments) -> int:
     from . import _binary, _launch, _settings
 
@@ -75,7 +81,9 @@ def _up(arguments) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):  # in place of Ray's, which end the process at once
         signal.signal(number, lambda *_: stop.set())
-    print(f"ready: {conf.controller.zmq_info.id}, {units} storage units; tq.init() attaches to them", flush=True)
+    cluster = _cluster_address()
+    # Without that variable a program's ray.init() may start a cluster of its own, where there are no nodes.
+    print(f"ready: {conf.controller.zmq_info.id}, {units} storage units; with RAY_ADDRESS={cluster} tq.init() attaches to them", flush=True)
     while not stop.wait(1):
         if not _launch.is_running():
             print("the nodes were ended", flush=True)
