@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// A storage unit that no other can be faster than: the kernel throws the payload away where it
-// arrives, nothing is copied, decoded or kept, and every request is answered as done. What an
-// unmodified client reaches with it is what the client itself is able to (docs/performance.md).
+// Storage units that no other can be faster than: every request is answered as done, and nothing of
+// it decoded. What an unmodified client reaches with them is what nodes can give it at the most
+// (docs/performance.md).
 //
-//   sink INFO_FILE        serves one unit until it is killed
+//   sink INFO_FILE             the kernel throws the payload away where it arrives
+//   sink INFO_FILE --receive   it is received, into memory on huge pages that the put before has
+//                              touched: what a unit that keeps it cannot do without
+//
+// Each serves one unit until it is killed.
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "transfer_queue/endpoint.h"
 #include "wire/messages.h"
@@ -31,9 +38,35 @@ constexpr const char* kId = "TQ_STORAGE_UNIT_sink";
 
 struct PeerGone {};
 
+// Memory for one message, the same for each.
+class Arena {
+ public:
+  Arena() {
+    if (data_ == MAP_FAILED) throw std::runtime_error("no address space for a message");
+    ::madvise(data_, kBytes, MADV_HUGEPAGE);
+  }
+  ~Arena() { ::munmap(data_, kBytes); }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  void begin_message() noexcept { used_ = 0; }
+  void* place(size_t size) {
+    if (size > kBytes - used_) throw std::runtime_error("a message is larger than 16 GiB");
+    return static_cast<char*>(data_) + std::exchange(used_, used_ + size);
+  }
+
+ private:
+  static constexpr size_t kBytes = size_t{16} << 30;  // of addresses; memory is what was touched
+  void* data_ = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  size_t used_ = 0;
+};
+
 class Connection {
  public:
-  explicit Connection(zmtp::Descriptor socket) : socket_(std::move(socket)) {}
+  Connection(zmtp::Descriptor socket, bool receives) : socket_(std::move(socket)) {
+    if (receives) arena_ = std::make_unique<Arena>();
+  }
 
   void serve() {
     writer_.add_raw({zmtp::greeting().data(), zmtp::greeting().size()});
@@ -46,13 +79,18 @@ class Connection {
   }
 
  private:
-  // The header frame of the next message; its other frames are thrown away.
+  // The header frame of the next message; its other frames go where nobody reads them.
   std::string read_request() {
     zmtp::FrameHeader frame = read_header();
     std::string header = read(frame.size);
+    if (arena_ != nullptr) arena_->begin_message();
     while (frame.more) {
       frame = read_header();
-      receive(nullptr, frame.size, MSG_TRUNC);
+      if (arena_ != nullptr) {
+        receive(arena_->place(frame.size), frame.size, 0);
+      } else {
+        receive(nullptr, frame.size, MSG_TRUNC);
+      }
     }
     return header;
   }
@@ -125,11 +163,12 @@ class Connection {
 
   zmtp::Descriptor socket_;
   zmtp::FrameWriter writer_;
+  std::unique_ptr<Arena> arena_;
 };
 
-void serve(zmtp::Descriptor socket) {
+void serve(zmtp::Descriptor socket, bool receives) {
   try {
-    Connection(std::move(socket)).serve();
+    Connection(std::move(socket), receives).serve();
   } catch (const PeerGone&) {
   } catch (const std::exception& error) {
     fmt::print(stderr, "sink: {}\n", error.what());
@@ -139,8 +178,9 @@ void serve(zmtp::Descriptor socket) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fmt::print(stderr, "usage: sink INFO_FILE\n");
+  const bool receives = argc == 3 && std::string_view(argv[2]) == "--receive";
+  if (argc != 2 && !receives) {
+    fmt::print(stderr, "usage: sink INFO_FILE [--receive]\n");
     return 2;
   }
   const zmtp::Listener listener = zmtp::listen_on("127.0.0.1", 0, 4096);
@@ -151,6 +191,6 @@ int main(int argc, char** argv) {
     pollfd item{listener.socket.number(), POLLIN, 0};
     ::poll(&item, 1, -1);
     zmtp::Descriptor socket = zmtp::accept_from(listener).socket;
-    if (socket.is_open()) std::thread(serve, std::move(socket)).detach();
+    if (socket.is_open()) std::thread(serve, std::move(socket), receives).detach();
   }
 }

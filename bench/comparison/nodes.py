@@ -31,8 +31,8 @@ def status_bytes(pid: int, name: str) -> int:
 
 
 class Nodes:
-    """A controller and units as a context; `folder` holds their addresses. kind: "cpp", "python", or "sink", a C++
-    controller with units that throw away what is put (bench/sink.cc)."""
+    """A controller and units as a context; `folder` holds their addresses. kind: "cpp", "python", or "sink" and
+    "receive", a C++ controller with units that throw away what is put, or do nothing but receive it (bench/sink.cc)."""
 
     def __init__(self, kind: str, units: int = 2, processes: bool = False, args: tuple = ()):
         self.kind, self.units, self.processes, self.args = kind, units, processes, args
@@ -68,8 +68,8 @@ class Nodes:
         if self.kind == "cpp":
             units = [[TQ, "storage", "--info-file", file] for file in unit_files]
             return [[TQ, "controller", "--info-file", self.folder / "controller.json"], *units]
-        if self.kind == "sink":
-            units = [[SINK, file] for file in unit_files]
+        if self.kind in ("sink", "receive"):
+            units = [[SINK, file, *(["--receive"] if self.kind == "receive" else [])] for file in unit_files]
             return [[TQ, "controller", "--info-file", self.folder / "controller.json"], *units]
         node = [PYTHON, ROOT / "tests/peer/peer_node.py"]
         return [[*node, "controller", "--info", self.folder / "controller.json"],

@@ -75,7 +75,7 @@ def _python_client() -> list[Figure]:
                 measured[kind] = line, (nodes.cpu_seconds() - before) / gigabytes, nodes.peak_bytes()
         figures += _transfer(f"{size}, Python client", measured["python"][0], measured["cpp"][0], put_goal, get_goal)
         if size in ("small", "medium"):
-            figures.append(_put_to_nothing(size, measured["python"][0]))
+            figures += _put_to_less(size, measured["python"][0])
             figures += [Figure(f"{size}, CPU the client itself needs for a {verb.upper()}", "s of a s", *(
                             measured[kind][0][f"{verb}_client_cpu_s"] / measured[kind][0][f"{verb}_s"] for kind in ("cpp", "python")),
                                None, False) for verb in ("put", "get")]
@@ -85,12 +85,15 @@ def _python_client() -> list[Figure]:
     return figures
 
 
-def _put_to_nothing(size: str, theirs: dict) -> Figure:
-    """What the client reaches where the unit throws everything away: no unit can give it more."""
-    with Nodes("sink") as nodes:
-        _put_get(nodes, size, "--put-only")
-        bound = _put_get(nodes, size, "--put-only")
-    return Figure(f"{size}, Python client PUT, units that keep nothing", "Gbit/s", bound["put_gbps"], theirs["put_gbps"])
+def _put_to_less(size: str, theirs: dict) -> list[Figure]:
+    """What the client reaches where units do less than any that stores: no other can give it more."""
+    figures = []
+    for kind, says in (("receive", "units that only receive"), ("sink", "units that throw away")):
+        with Nodes(kind) as nodes:
+            _put_get(nodes, size, "--put-only")
+            bound = _put_get(nodes, size, "--put-only")
+        figures.append(Figure(f"{size}, Python client PUT, {says}", "Gbit/s", bound["put_gbps"], theirs["put_gbps"]))
+    return figures
 
 
 def _bare_zmq() -> list[Figure]:
