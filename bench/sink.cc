@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -34,7 +35,8 @@ namespace {
 
 using namespace tq;
 
-constexpr const char* kId = "TQ_STORAGE_UNIT_sink";
+// Clients take units of one id for one unit, and would not scatter.
+const std::string kId = fmt::format("TQ_STORAGE_UNIT_{}", ::getpid());
 
 struct PeerGone {};
 
