@@ -65,12 +65,9 @@ class Nodes:
         unit_files = [self.folder / f"storage-{i}.json" for i in range(self.units)]
         if self.kind == "cpp" and not self.processes:
             return [[TQ, "up", "--units", self.units, "--info-dir", self.folder, *self.args]]
-        if self.kind == "cpp":
-            units = [[TQ, "storage", "--info-file", file] for file in unit_files]
-            return [[TQ, "controller", "--info-file", self.folder / "controller.json"], *units]
-        if self.kind in ("sink", "receive"):
-            units = [[SINK, file, *(["--receive"] if self.kind == "receive" else [])] for file in unit_files]
-            return [[TQ, "controller", "--info-file", self.folder / "controller.json"], *units]
+        if self.kind != "python":
+            before, after = {"cpp": ([TQ, "storage", "--info-file"], []), "sink": ([SINK], []), "receive": ([SINK], ["--receive"])}[self.kind]
+            return [[TQ, "controller", "--info-file", self.folder / "controller.json"], *([*before, file, *after] for file in unit_files)]
         node = [PYTHON, ROOT / "tests/peer/peer_node.py"]
         return [[*node, "controller", "--info", self.folder / "controller.json"],
                 *([*node, "storage", "--info", file] for file in unit_files)]
