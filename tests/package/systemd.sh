@@ -13,7 +13,7 @@ skip() { echo "skipped: $*" && exit 77; }
 [ ! -d /run/systemd/system ] || skip "systemd runs here already, and is left alone"
 command -v dpkg-query >/dev/null && [ -x /lib/systemd/systemd ] || skip "Debian's systemd is not installed (apt-get install systemd)"
 namespaces=(unshare --mount --pid --fork --kill-child --ipc --uts --cgroup)
-"${namespaces[@]}" true 2>/dev/null || skip "no namespaces of one's own here: $("${namespaces[@]}" true 2>&1)"
+said=$("${namespaces[@]}" true 2>&1) || skip "no namespaces of one's own here: $said"
 
 rm -rf "$work"
 root=$work/root
