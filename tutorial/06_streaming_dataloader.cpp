@@ -30,14 +30,12 @@ namespace {
 
 const std::string kPartition = "train";
 
-// Whole lines, for several workers talk at once.
+std::mutex speaking;  // held for a whole line, for several workers talk at once
+
 template <class... Parts>
 void say(const Parts&... parts) {
-  static std::mutex mutex;
-  std::ostringstream line;
-  (line << ... << parts);
-  const std::lock_guard lock(mutex);
-  std::cout << line.str() << std::endl;
+  const std::lock_guard lock(speaking);
+  (std::cout << ... << parts) << std::endl;
 }
 
 std::string text(const std::vector<int64_t>& numbers) {
@@ -100,13 +98,13 @@ Consumed update(const tq::Nodes& nodes, int rank_id, int dp_rank, int max_steps)
 void run(const std::string& directory) {
   const tq::Nodes nodes = tq::Nodes::read(directory);
 
-  std::cout << "Step 1: two workers generate samples\n";
+  say("Step 1: two workers generate samples");
   std::vector<std::future<void>> generators;
   for (int rank_id = 0; rank_id < 2; ++rank_id) {
     generators.push_back(std::async(std::launch::async, generate, nodes, rank_id, 20));
   }
 
-  std::cout << "Step 2: four workers of two data-parallel ranks read them meanwhile\n";
+  say("Step 2: four workers of two data-parallel ranks read them meanwhile");
   const std::vector<int> dp_ranks = {0, 0, 1, 1};
   std::vector<std::future<Consumed>> trainers;
   for (int rank_id = 0; rank_id < 4; ++rank_id) {

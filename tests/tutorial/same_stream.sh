@@ -47,14 +47,12 @@ expected=$(facts <"$python")
 check_ranks <"$python"
 for run in first second; do
   told=$("$1" "$NODES")
-  diff <(echo "$expected") <(facts <<<"$told") || {
-    echo "the $run run tells another story (>) than Python (<)" >&2
+  fail() {
+    printf '%s\nthe %s run %s; it is above\n' "$told" "$run" "$1" >&2
     exit 1
   }
-  check_ranks <<<"$told"
-  [ "$(batches <<<"$told" | sort -u | wc -l)" -eq 20 ] || {
-    echo "the $run run's four workers did not get five different batches each" >&2
-    exit 1
-  }
+  diff <(echo "$expected") <(facts <<<"$told") || fail "tells another story (>) than Python (<)"
+  [ "$(batches <<<"$told" | sort -u | wc -l)" -eq 20 ] || fail "did not give each worker five different batches"
+  check_ranks <<<"$told" || fail "gave the workers of a rank different batches"
 done
 echo "the same story as Python's, twice"
