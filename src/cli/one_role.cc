@@ -25,14 +25,13 @@ int run_role(const RoleSettings& settings, Start start) {
   const auto folder = settings.info_file.parent_path().empty() ? std::filesystem::path(".")
                                                                : settings.info_file.parent_path();
   prepare_info_dir(folder);
+  check_unused(settings.info_file);
   const auto node = start(settings.node, options);
   const auto exporter = start_exporter(settings.node, options, {node->info()}, folder);
   InfoFiles files;
   files.write(settings.info_file, node->info());
-  const std::string what =
-      fmt::format("{} at {}; address in {}", node->info().id,
-                  tcp_endpoint(node->info().ip, node->info().ports.front().second),
-                  settings.info_file.string());
+  const std::string what = fmt::format("{} at {}; address in {}", node->info().id,
+                                       endpoint_of(node->info()), settings.info_file.string());
   serve_until_stopped(what, exporter.get(), settings.stop);
   return kOk;
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/info_files.h"
 #include "cli/table.h"
 
 namespace tq::cli {
@@ -66,11 +67,6 @@ double seconds_between(const ClusterView& view, const ClusterView* before) {
 
 bool is_controller(const Node& node) { return node.info.role == ServerInfo::kControllerRole; }
 
-std::string address_of(const Node& node) {
-  return node.info.ports.empty() ? node.info.ip
-                                 : tcp_endpoint(node.info.ip, node.info.ports.front().second);
-}
-
 std::string rows_of(const Node& node) {
   if (is_controller(node) || !node.metrics) return "-";
   const auto& told = node.metrics->upstream;
@@ -87,7 +83,7 @@ std::string stored_of(const Node& node) {
 
 std::vector<std::string> node_row(const Pair& pair, double seconds) {
   const Node& node = *pair.node;
-  std::vector<std::string> row = {node.info.id, address_of(node),
+  std::vector<std::string> row = {node.info.id, endpoint_of(node.info),
                                   node.version.empty() ? "no answer" : node.version};
   const bool is_ours = node.metrics && node.metrics->is_ours;
   row.push_back(is_ours ? duration_text(node.metrics->uptime_s) : "-");
@@ -152,7 +148,7 @@ Json node_json(const Pair& pair, double seconds) {
   const Node& node = *pair.node;
   Json json = {{"id", node.info.id},
                {"role", node.info.role},
-               {"address", address_of(node)},
+               {"address", endpoint_of(node.info)},
                {"answers", node.ok()},
                {"version", node.version}};
   if (!node.ok()) json["problem"] = node.problem;

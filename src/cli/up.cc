@@ -24,14 +24,28 @@ std::string ready_line(const UpSettings& settings, const runtime::Node* controll
   std::string units =
       fmt::format("{} storage unit{}", settings.units, settings.units == 1 ? "" : "s");
   if (controller == nullptr) return units;
-  return fmt::format("{} at {}, {}", controller->info().id,
-                     controller->info().endpoint("request_handle_socket"), units);
+  return fmt::format("{} at {}, {}", controller->info().id, endpoint_of(controller->info()), units);
+}
+
+std::filesystem::path controller_file(const UpSettings& settings) {
+  return settings.info_dir / "controller.json";
+}
+
+std::filesystem::path unit_file(const UpSettings& settings, int number) {
+  return settings.info_dir / fmt::format("storage-{}.json", number);
+}
+
+// Before any node is started, for one that is told so late has kept ports and memory meanwhile.
+void prepare_folder(const UpSettings& settings) {
+  prepare_info_dir(settings.info_dir);
+  if (!settings.no_controller) check_unused(controller_file(settings));
+  for (int i = 0; i < settings.units; ++i) check_unused(unit_file(settings, i));
 }
 
 int run_up(const UpSettings& settings) {
   block_stop_signals(settings.stop);
   runtime::NodeOptions options = to_node_options(settings.nodes);
-  prepare_info_dir(settings.info_dir);
+  prepare_folder(settings);
   std::unique_ptr<runtime::Node> controller;
   if (!settings.no_controller) {
     controller = start_controller(settings.nodes, options);
@@ -49,12 +63,10 @@ int run_up(const UpSettings& settings) {
   // The controller's address comes last: where it stands, all units can be found. So one that a
   // killed run left goes first.
   InfoFiles files;
-  std::filesystem::remove(settings.info_dir / "controller.json");
+  if (controller != nullptr) std::filesystem::remove(controller_file(settings));
   remove_leftover_units(settings.info_dir, settings.units);
-  for (int i = 0; i < settings.units; ++i) {
-    files.write(settings.info_dir / fmt::format("storage-{}.json", i), units[i]->info());
-  }
-  if (controller != nullptr) files.write(settings.info_dir / "controller.json", controller->info());
+  for (int i = 0; i < settings.units; ++i) files.write(unit_file(settings, i), units[i]->info());
+  if (controller != nullptr) files.write(controller_file(settings), controller->info());
   const std::string what = fmt::format(
       "{}; addresses in {}", ready_line(settings, controller.get()), settings.info_dir.string());
   serve_until_stopped(what, exporter.get(), settings.stop);
@@ -72,7 +84,7 @@ Run add_up(CLI::App& program) {
       "up",
       "Run a controller and storage units in this process, until SIGTERM or Ctrl-C.\n"
       "Writes DIR/controller.json and DIR/storage-0.json, storage-1.json, ... for clients to find "
-      "them; prints one line when ready.");
+      "them, never over those of nodes that run; prints one line when ready.");
   command
       ->add_option("--info-dir", settings->info_dir,
                    "Folder that receives the addresses; created if it is not there")

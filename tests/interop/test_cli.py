@@ -15,7 +15,7 @@ import torch
 import zmq
 from nodes import spawn, tq_binary
 from peer_client import connect
-from shell import FAILED, OK, USAGE
+from shell import FAILED, NOT_FOUND, OK, USAGE
 from tensordict import TensorDict
 from transfer_queue.utils.zmq_utils import ZMQMessage, ZMQRequestType
 
@@ -133,6 +133,20 @@ def test_wrong_usage(tmp_path, args):
     assert list(tmp_path.iterdir()) == []
 
 
+JOINING = [("kv", "get", "-p", "p", "k"), ("kv", "list"), ("ckpt", "save", "/nowhere/c"), ("status",)]
+
+
+@pytest.mark.parametrize("command", JOINING, ids=" ".join)
+def test_without_nodes(tmp_path, command):
+    """No nodes named, a folder that is not there, one without nodes: each says how to go on."""
+    result = run(*command, env={"TQ_INFO_DIR": ""})
+    assert result.returncode == USAGE and "--info-dir" in result.stderr and "set TQ_INFO_DIR" in result.stderr
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        result = run(*command, "--info-dir", folder)
+        assert result.returncode == NOT_FOUND
+        one_sentence(result, f"'tq up --info-dir {folder}'")
+
+
 @pytest.mark.parametrize("name", [
     "TQ_PRE_ALLOC_SAMPLE_NUM", "TQ_CONTROLLER_GET_METADATA_TIMEOUT", "TQ_CONTROLLER_GET_METADATA_CHECK_INTERVAL",
     "TQ_STORAGE_ZMQ_BACKLOG", "TQ_LOGGING_LEVEL", "TQ_STORAGE_SLOW_REQUEST_SECONDS", "TQ_STORAGE_LARGE_PAYLOAD_MB",
@@ -211,6 +225,48 @@ def test_address_files_are_replaced_whole(tq, tmp_path):
         assert before.read() == "old"
     assert json.loads(path.read_text())["role"] == "TransferQueueStorage"
     assert os.listdir(tmp_path) == ["storage-0.json"]
+
+
+SECOND = {
+    "up": lambda folder: ("up", "--units", "1", "--info-dir", folder),
+    "units alone": lambda folder: ("up", "--no-controller", "--units", "1", "--info-dir", folder),
+    "controller": lambda folder: ("controller", "--info-file", folder / "controller.json"),
+    "unit": lambda folder: ("storage", "--info-file", folder / "storage-1.json"),
+}
+
+
+@pytest.mark.parametrize("second", SECOND)
+def test_addresses_of_running_nodes_are_not_replaced(tq, tmp_path, second):
+    first = tq("up", "--info-dir", tmp_path)
+    before = addresses(tmp_path)
+    result = run(*SECOND[second](tmp_path))
+    assert result.returncode == FAILED
+    one_sentence(result, tmp_path, "runs in another process", "end that one first")
+    assert addresses(tmp_path) == before
+    story(tmp_path / "controller.json", [tmp_path / "storage-0.json", tmp_path / "storage-1.json"])
+    # Killed, it holds nothing back, though its files are there.
+    assert first.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    assert addresses(tmp_path) == before
+    again = tq(*SECOND[second](tmp_path))
+    changed = {name for name, record in addresses(tmp_path).items() if record != before.get(name)}
+    expected = {"up": {"controller.json", "storage-0.json"}, "units alone": {"storage-0.json"}, "controller": {"controller.json"}, "unit": {"storage-1.json"}}
+    assert changed == expected[second]
+    assert again.end()[0] == OK
+    assert changed.isdisjoint(addresses(tmp_path))
+
+
+def test_a_unit_of_another_process_beside_those_of_up(tq, tmp_path):
+    """`tq up` removes the addresses that a killed run with more units left, but none of a node that runs; nor a controller's
+    where it starts none."""
+    tq("controller", "--info-file", tmp_path / "controller.json")
+    tq("storage", "--info-file", tmp_path / "storage-2.json")
+    kept = addresses(tmp_path)
+    (tmp_path / "storage-3.json").write_text((tmp_path / "storage-2.json").read_text())
+    tq("up", "--no-controller", "--units", "2", "--info-dir", tmp_path)
+    files = addresses(tmp_path)
+    assert sorted(files) == ["controller.json", "storage-0.json", "storage-1.json", "storage-2.json"]
+    assert {name: files[name] for name in kept} == kept
+    story(tmp_path / "controller.json", [tmp_path / f"storage-{n}.json" for n in range(3)])
 
 
 def test_units_are_ordered_by_number(tq, tmp_path):
