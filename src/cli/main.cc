@@ -29,21 +29,25 @@ int exit_code_of(const Error& error) {
   }
 }
 
-// Where a wrong value came from an environment variable, the error must say so: nobody typed it.
-std::string variable_behind(const CLI::App& program, const std::string& message) {
+// What the error's text does not say: where a wrong value came from an environment variable, nobody
+// typed it; and what is missing may be given by one.
+std::string variable_behind(const CLI::App& program, const CLI::ParseError& error) {
+  const bool is_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  const std::string_view message = error.what();
   std::vector<const CLI::App*> commands = {&program};
   for (size_t i = 0; i < commands.size(); ++i) {
-    const auto below = commands[i]->get_subcommands([](const CLI::App*) { return true; });
+    const auto below =
+        commands[i]->get_subcommands([](const CLI::App* sub) { return sub->parsed(); });
     commands.insert(commands.end(), below.begin(), below.end());
   }
   for (const CLI::App* command : commands) {
     for (const CLI::Option* option : command->get_options()) {
       const std::string variable = option->get_envname();
+      if (variable.empty() || message.find(option->get_name()) == message.npos) continue;
+      if (is_missing) return fmt::format("; give it, or set {}", variable);
       // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
-      if (variable.empty() || std::getenv(variable.c_str()) == nullptr) continue;
-      if (message.find(option->get_name()) != std::string::npos) {
-        return fmt::format(" (from the environment variable {})", variable);
-      }
+      if (std::getenv(variable.c_str()) == nullptr) continue;
+      return fmt::format(" (from the environment variable {})", variable);
     }
   }
   return {};
@@ -103,7 +107,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error), kOk;  // --help, --version
     fmt::print(stderr, "tq: {}{}\nRun 'tq --help' or 'tq COMMAND --help' for what can be said.\n",
-               error.what(), variable_behind(program, error.what()));
+               error.what(), variable_behind(program, error));
     return kUsage;
   }
   set_up_logging(log_level);

@@ -18,6 +18,14 @@ ServerInfo read_node(const std::filesystem::path& file, std::string_view role) {
   return node;
 }
 
+[[noreturn]] void fail_no_nodes(const std::filesystem::path& directory, std::string_view why) {
+  throw Error(
+      ErrorCode::kNotFound,
+      fmt::format("no nodes have their addresses in {}: {}; start them with 'tq up --info-dir "
+                  "{}', or name the folder of running ones",
+                  directory.string(), why, directory.string()));
+}
+
 }  // namespace
 
 Nodes Nodes::read(const std::filesystem::path& directory) {
@@ -27,12 +35,11 @@ Nodes Nodes::read(const std::filesystem::path& directory) {
     if (const auto number = runtime::unit_number(entry.path()))
       units.emplace(*number, entry.path());
   }
-  if (error) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("cannot read the folder {}: {}", directory.string(), error.message()));
-  }
+  if (error) fail_no_nodes(directory, error.message());
+  const std::filesystem::path controller = directory / "controller.json";
+  if (!std::filesystem::exists(controller, error)) fail_no_nodes(directory, "no controller.json");
   Nodes nodes;
-  nodes.controller = read_node(directory / "controller.json", ServerInfo::kControllerRole);
+  nodes.controller = read_node(controller, ServerInfo::kControllerRole);
   for (const auto& [number, file] : units) {
     // Samples go to units by their number: with one left out, all would be looked for elsewhere.
     if (number != static_cast<int>(nodes.storage_units.size())) break;

@@ -44,9 +44,11 @@ zmtp::Listener listen_on(const std::string& name, const BindAddress& address, in
   try {
     return zmtp::listen_on(address.host, address.port, backlog);
   } catch (const Error& error) {
-    throw Error(ErrorCode::kUnavailable,
-                fmt::format("cannot listen on {} for {}: {}",
-                            tcp_endpoint(address.host, address.port), name, error.what()));
+    throw Error(
+        ErrorCode::kUnavailable,
+        fmt::format("cannot listen on {} for {}: {}{}", tcp_endpoint(address.host, address.port),
+                    name, error.what(),
+                    address.port == 0 ? "" : "; name another port, or none for a free one"));
   }
 }
 

@@ -60,8 +60,9 @@ TEST_CASE("units are read in the order of their numbers") {
 
 TEST_CASE("a folder that lacks an address is refused with the file's name") {
   const Folder folder;
-  CHECK_THROWS_WITH(Nodes::read(folder.path() / "nowhere"), Contains("nowhere"));
-  CHECK_THROWS_WITH(folder.read(), Contains("controller.json"));
+  const std::string nowhere = folder.path() / "nowhere";
+  CHECK_THROWS_WITH(Nodes::read(nowhere), Contains("tq up --info-dir " + nowhere));
+  CHECK_THROWS_WITH(folder.read(), Contains("no controller.json") && Contains("tq up --info-dir"));
   folder.controller();
   CHECK_THROWS_WITH(folder.read(), Contains("storage-0.json"));
   folder.unit("1");
