@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pyproject.toml cannot say: the .pth file goes beside the package, and the program tq into it where it is built."""
+"""What pyproject.toml cannot say: the .pth file goes beside the package, and the program tq into it where it is built.
+
+A wheel with the program is of this kind of machine, and any Python 3; one without it is of any machine.
+"""
 
 import shutil
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
@@ -24,4 +28,13 @@ class BuildWithHook(build_py):
             shutil.copy(PROGRAM, carried)
 
 
-setup(cmdclass={"build_py": BuildWithHook})
+class WheelOfAMachine(bdist_wheel):
+    def finalize_options(self):
+        super().finalize_options()
+        self.root_is_pure = not PROGRAM.is_file()
+
+    def get_tag(self):
+        return "py3", "none", super().get_tag()[2]
+
+
+setup(cmdclass={"build_py": BuildWithHook, "bdist_wheel": WheelOfAMachine})

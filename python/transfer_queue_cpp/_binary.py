@@ -39,11 +39,17 @@ def find_binary(hint: str | None = None) -> str:
 def _checked(path: str, why: str) -> str:
     advice = f"({why}); name tq {VERSION} with {VARIABLE}"
     try:
-        words = run(path, "--version").stdout.split()
+        done = run(path, "--version")
     except OSError as error:
         raise Error(f"{path} cannot be run: {error.strerror} {advice}") from None
     except subprocess.TimeoutExpired:
         raise Error(f"{path} --version did not answer within {_ANSWER_SECONDS} s {advice}") from None
+    if "error while loading shared libraries" in done.stderr:  # ld.so's words; the path before them is said already
+        raise Error(
+            f"{path} cannot be run here:{done.stderr.strip().rpartition('libraries:')[2]}; install what docs/python.md lists, or "
+            "build the program on this machine"
+        )
+    words = done.stdout.split()
     if len(words) != 2 or words[0] != "tq":
         raise Error(f"{path} is not the program tq of TransferQueue {advice}")
     if words[1] != VERSION:

@@ -3,7 +3,7 @@
 
 import os
 
-from . import _attach
+from . import _attach, _binary
 
 
 def init(interface, conf=None):
@@ -11,6 +11,8 @@ def init(interface, conf=None):
     if os.environ.get(_attach.VARIABLE):
         _attach.attach()
         return conf
+    if os.environ.get(_binary.VARIABLE) and not interface.ray.is_initialized():
+        _binary.find_binary()  # what is wrong here need not wait for Ray, which takes seconds to start
     if interface._init_from_existing():
         return conf
     from . import _launch

@@ -29,6 +29,10 @@ done
 # shellcheck disable=SC2046
 names=$(closure_of $(dpkg-deb --field "$package" Depends | depends_of) | xargs)
 [ "$(wc -w <<<"$names")" -gt 5 ] || fail "the package depends on '$names' alone, which cannot be"
+# Whoever installs the program otherwise reads in docs/python.md what it needs.
+needed=$(dpkg-deb --field "$package" Depends | depends_of | grep -vxE 'libc6|libgcc-s1|libstdc\+\+6' | sort | xargs)
+told=$(sed -n 's/^    apt install //p' "$here/../../docs/python.md")
+[ "$told" = "$needed" ] || fail "the package depends on '$needed', but docs/python.md says '$told'"
 root=$work/root
 # shellcheck disable=SC2086
 make_root "$root" '\.so|/ld-linux' $names

@@ -32,7 +32,7 @@ class Environment:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.folder], check=True)
         # TransferQueue and what it needs come from the environment of all tests.
         (self.site / "shared.pth").write_text(f"{PYTHON_ENV.resolve() / 'venv' / SITE}\n")
-        tree = folder / "tree"  # pip writes beside the sources
+        self.tree = tree = folder / "tree"  # pip writes beside the sources
         shutil.copytree(ROOT / "python", tree / "python", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__", "bin"))
         (tree / "build/release/bin").mkdir(parents=True)
         (tree / "build/release/bin/tq").symlink_to(tq_binary())

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pip installs: the program, the hook and what it costs, and nodes without Ray."""
 
+import platform
+import shutil
 import subprocess
 import sys
 
@@ -21,6 +23,31 @@ def test_it_carries_the_program_of_its_version(package):
     version = package.succeed("-m", "transfer_queue_cpp", "--version").strip()
     said = subprocess.run([tq_binary(), "--version"], capture_output=True, text=True, check=True).stdout
     assert said == f"tq {version}\n"
+
+
+def test_a_wheel_says_of_what_machines_it_is(package, tmp_path):
+    """With the program it is of this one, for any Python 3; without, of any."""
+    package.succeed("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", tmp_path, package.tree / "python")
+    shutil.copytree(package.tree / "python", tmp_path / "python", ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    package.succeed("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", tmp_path, tmp_path / "python")
+    tags = sorted(wheel.stem.partition("-py3-")[2] for wheel in tmp_path.glob("*.whl"))
+    assert tags == ["none-any", f"none-linux_{platform.machine()}"]
+
+
+def test_a_program_without_its_libraries(package, tmp_path):
+    program = tmp_path / "tq"
+    said = "tq: error while loading shared libraries: libfmt.so.9: cannot open shared object file: No such file or directory"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 127\n")  # as ld.so has it
+    program.chmod(0o755)
+    done = package.run("-m", "transfer_queue_cpp", "which", TQ_CPP_BIN=str(program))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "cannot be run here: libfmt.so.9: cannot open" in done.stderr and "docs/python.md" in done.stderr
+
+
+def test_a_program_that_is_named_and_missing_is_told_before_ray_starts(package):
+    script = "import ray, transfer_queue as tq\ntry: tq.init()\nexcept Exception as error: print(error, ray.is_initialized())"
+    said = package.succeed("-c", script, TQ_BACKEND="cpp", TQ_CPP_BIN="/nowhere/tq")
+    assert said == "TQ_CPP_BIN is '/nowhere/tq', which is no program; let it name the program tq False\n"
 
 
 def test_the_hook_costs_nothing_until_it_is_wanted(package):
