@@ -27,7 +27,8 @@ configure "$work" "$work/build" "$prefix"
 "$CMAKE" --build "$work/build"
 
 printed=$("$here/../support/with_nodes.sh" "$tq" bash -euc \
-  'cd "$1"; ln -s "$NODES" nodes; "$2" story.py' - "$work" "$python_env/venv/bin/python")
+  'cd "$1"; ln -s "$NODES" nodes; PYTHONPATH=$3 "$2" story.py' \
+  - "$work" "$python_env/venv/bin/python" "$(dirname "$readme")/python")
 promised=$(sed -n 's/^# \((tensor(.*\)/\1/p' "$work/story.py")
 [ -n "$promised" ] || fail "the Python lines of $readme promise no tensor"
 [ "$(tr -d ' \n' <<<"$printed")" = "$(tr -d ' \n' <<<"$promised")" ] || fail "printed '$printed', not '$promised'"
