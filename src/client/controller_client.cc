@@ -20,6 +20,18 @@ ErrorCode code_of(const std::string& message) {
   return ErrorCode::kInvalidArgument;
 }
 
+// Without "TYPE failed: " before it, where Python has "ZMQRequestType.TYPE failed: ".
+std::string_view reason_of(std::string_view message, std::string_view request_type) {
+  if (constexpr std::string_view kEnum = "ZMQRequestType."; message.starts_with(kEnum)) {
+    message.remove_prefix(kEnum.size());
+  }
+  constexpr std::string_view kFailed = " failed: ";
+  const bool says_it =
+      message.starts_with(request_type) && message.substr(request_type.size()).starts_with(kFailed);
+  if (says_it) message.remove_prefix(request_type.size() + kFailed.size());
+  return message;
+}
+
 // Three numbers of "0.1.11"; zeros where there are none.
 std::array<int, 3> version_numbers(std::string_view text) {
   std::array<int, 3> numbers{};
@@ -103,7 +115,8 @@ void ControllerClient::check_type(const wire::Envelope& reply, std::string_view 
   const std::string* text = manager::message_of(reply);
   const std::string where = manager::describe(controller_, socket_name);
   if (text != nullptr) {
-    throw Error(code_of(*text), fmt::format("{} failed at {}: {}", request_type, where, *text));
+    throw Error(code_of(*text), fmt::format("{} failed at {}: {}", request_type, where,
+                                            reason_of(*text, request_type)));
   }
   throw Error(ErrorCode::kDecode, fmt::format("{} answered {} with {} instead of {}", where,
                                               request_type, reply.request_type, wanted));

@@ -245,6 +245,8 @@ def test_folders_and_roots(rooted, start, root, tmp_path):
     refused(FAILED, "load", *at, tmp_path / "outside", words=["outside", "does not lie below", "--checkpoint-root"])
     bare = start()
     refused(FAILED, "save", "--info-dir", folder_of(bare), root / "b", words=["without a checkpoint root", "--checkpoint-root"])
+    said = run("save", "--info-dir", folder_of(bare), root / "b").stderr
+    assert said.count("SAVE_CONTROLLER_CHECKPOINT") == 1, said  # by client and node alike, but once
     kill(nodes)
     refused(UNREACHABLE, "save", *at, root / "c", words=["127.0.0.1"])
     refused(UNREACHABLE, "load", *at, root / "a", words=["127.0.0.1"])
