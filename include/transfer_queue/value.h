@@ -204,6 +204,6 @@ class Value {
 int64_t element_count(const Shape& shape) noexcept;
 
 /// Payload bytes that a value refers to (tensors, arrays, opaque payloads, bytes and text).
-size_t payload_bytes(const Value& value) noexcept;
+size_t payload_bytes(const Value& value);
 
 }  // namespace tq

@@ -51,13 +51,12 @@ BindAddress BindAddress::parse(std::string_view text) {
     const std::string_view rest = text.substr(end + 1);
     if (!rest.empty() && rest[0] != ':') fail(text, "after the bracket comes :PORT");
     if (!rest.empty()) address.port = parse_port(rest.substr(1), text);
-  } else if (text.find(':') != text.rfind(':')) {
-    address.host = text;  // a bare IPv6 address
-  } else if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
+  } else if (const size_t colon = text.find(':');
+             colon != std::string_view::npos && colon == text.rfind(':')) {
     address.host = text.substr(0, colon);
     address.port = parse_port(text.substr(colon + 1), text);
   } else {
-    address.host = text;
+    address.host = text;  // without a port, or a bare IPv6 address, which has more colons
   }
   if (address.host == "*") address.host = "0.0.0.0";
   if (address.host == "localhost") address.host = "127.0.0.1";

@@ -91,7 +91,6 @@ bool PickleMachine::step_text(uint8_t opcode) {
     case op::kBinBytes:
       return bytes(4);
     case op::kBinBytes8:
-      return bytes(8);
     case op::kByteArray8:
       return bytes(8);
     default:

@@ -11,7 +11,7 @@ constexpr std::string_view kKindNames[] = {
     "pickled object", "tuple", "set",  "int past 64 bits", "str",           "object"};
 static_assert(std::size(kKindNames) == std::variant_size_v<Value::Variant>);
 
-size_t sum_of(const Array& items) noexcept {
+size_t sum_of(const Array& items) {
   size_t total = 0;
   for (const Value& item : items) total += payload_bytes(item);
   return total;
@@ -19,33 +19,27 @@ size_t sum_of(const Array& items) noexcept {
 
 struct PayloadBytes {
   template <class T>
-  size_t operator()(const T&) const noexcept {
+  size_t operator()(const T&) const {
     return 0;
   }
-  size_t operator()(const std::string& v) const noexcept { return v.size(); }
-  size_t operator()(const Array& v) const noexcept { return sum_of(v); }
-  size_t operator()(const Map& v) const noexcept {
+  size_t operator()(const std::string& v) const { return v.size(); }
+  size_t operator()(const Array& v) const { return sum_of(v); }
+  size_t operator()(const Map& v) const {
     size_t total = 0;
     for (const auto& [key, value] : v) total += payload_bytes(key) + payload_bytes(value);
     return total;
   }
-  size_t operator()(const std::shared_ptr<const Bytes>& v) const noexcept {
-    return v->bytes.size();
-  }
-  size_t operator()(const std::shared_ptr<const Tensor>& v) const noexcept { return v->data.size; }
-  size_t operator()(const std::shared_ptr<const NdArray>& v) const noexcept { return v->data.size; }
-  size_t operator()(const std::shared_ptr<const Opaque>& v) const noexcept {
-    return v->payload.size;
-  }
-  size_t operator()(const std::shared_ptr<const NestedTensor>& v) const noexcept {
+  size_t operator()(const std::shared_ptr<const Bytes>& v) const { return v->bytes.size(); }
+  size_t operator()(const std::shared_ptr<const Tensor>& v) const { return v->data.size; }
+  size_t operator()(const std::shared_ptr<const NdArray>& v) const { return v->data.size; }
+  size_t operator()(const std::shared_ptr<const Opaque>& v) const { return v->payload.size; }
+  size_t operator()(const std::shared_ptr<const NestedTensor>& v) const {
     size_t total = 0;
     for (const Tensor& tensor : v->tensors) total += tensor.data.size;
     return total;
   }
-  size_t operator()(const std::shared_ptr<const Tuple>& v) const noexcept {
-    return sum_of(v->items);
-  }
-  size_t operator()(const std::shared_ptr<const Set>& v) const noexcept { return sum_of(v->items); }
+  size_t operator()(const std::shared_ptr<const Tuple>& v) const { return sum_of(v->items); }
+  size_t operator()(const std::shared_ptr<const Set>& v) const { return sum_of(v->items); }
 };
 
 }  // namespace
@@ -72,8 +66,6 @@ int64_t element_count(const Shape& shape) noexcept {
   return count;
 }
 
-size_t payload_bytes(const Value& value) noexcept {
-  return std::visit(PayloadBytes{}, value.variant());
-}
+size_t payload_bytes(const Value& value) { return std::visit(PayloadBytes{}, value.variant()); }
 
 }  // namespace tq
