@@ -71,7 +71,7 @@ int reaching(const std::function<int()>& work) {
     return work();
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kUnavailable && error.code() != ErrorCode::kTimeout) throw;
-    fmt::print(stderr, "tq: {}; 'tq doctor' looks at each node\n", error.what());
+    fmt::print(stderr, "tq: {} ('tq doctor' looks at each node)\n", error.what());
     return kUnreachable;
   }
 }

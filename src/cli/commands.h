@@ -22,7 +22,7 @@ Run add_selftest(CLI::App& program);
 Run add_bench(CLI::App& program);
 Run add_limits(CLI::App& program);
 Run add_status(CLI::App& program);
-Run add_doctor(CLI::App& program);
+Run add_doctor(CLI::App& program, const std::shared_ptr<const Start>& start);
 Run add_keygen(CLI::App& program);
 Run add_config(CLI::App& program, const std::shared_ptr<const Start>& start);
 /// Last: it describes the commands that are there.

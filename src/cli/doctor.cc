@@ -8,6 +8,7 @@
 #include "cli/doctor_checks.h"
 #include "cli/exit_code.h"
 #include "cli/json_value.h"
+#include "cli/settings_file.h"
 
 namespace tq::cli {
 namespace {
@@ -49,13 +50,14 @@ void print_text(const Findings& findings) {
   }
 }
 
-int run_doctor(const CLI::App& program, const DoctorSettings& settings) {
+int run_doctor(const CLI::App& program, const Start& start, const DoctorSettings& settings) {
   const zmtp::CurvePointer curve = keys_of(settings.client);
   Findings findings;
   const AddressFiles nodes = check_addresses(settings.client.info_dir, findings);
   check_nodes(nodes, settings.client.deadline(), curve, findings);
   check_machine(findings);
-  check_settings(program, findings);
+  check_settings(program, start.file ? start.file->warnings() : std::vector<std::string>(),
+                 findings);
   settings.json ? print_json(findings) : print_text(findings);
   const auto is_problem = [](const Finding& f) { return f.level == Finding::Level::kProblem; };
   return std::any_of(findings.begin(), findings.end(), is_problem) ? kFailed : kOk;
@@ -63,7 +65,7 @@ int run_doctor(const CLI::App& program, const DoctorSettings& settings) {
 
 }  // namespace
 
-Run add_doctor(CLI::App& program) {
+Run add_doctor(CLI::App& program, const std::shared_ptr<const Start>& start) {
   auto settings = std::make_shared<DoctorSettings>();
   CLI::App* command = program.add_subcommand(
       "doctor",
@@ -74,7 +76,7 @@ Run add_doctor(CLI::App& program) {
   command->footer(
       "Example: tq doctor --info-dir /run/tq\n"
       "Exit status 1 when there is a problem; a warning is none.");
-  return [settings, &program] { return run_doctor(program, *settings); };
+  return [settings, &program, start] { return run_doctor(program, *start, *settings); };
 }
 
 }  // namespace tq::cli

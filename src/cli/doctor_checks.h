@@ -37,7 +37,9 @@ void check_nodes(const AddressFiles& nodes, std::chrono::milliseconds deadline,
 
 /// This machine: memory, limits, kernel settings.
 void check_machine(Findings& findings);
-/// Environment variables that no flag of the program reads.
-void check_settings(const CLI::App& program, Findings& findings);
+/// Environment variables that no flag of the program reads, and what its configuration file says in
+/// vain, a sentence each.
+void check_settings(const CLI::App& program, const std::vector<std::string>& of_file,
+                    Findings& findings);
 
 }  // namespace tq::cli

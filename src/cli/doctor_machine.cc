@@ -105,7 +105,8 @@ void check_machine(Findings& findings) {
                       ""});
 }
 
-void check_settings(const CLI::App& program, Findings& findings) {
+void check_settings(const CLI::App& program, const std::vector<std::string>& of_file,
+                    Findings& findings) {
   std::set<std::string> names(kOfUpstream.begin(), kOfUpstream.end());
   collect_variables(program, names);
   const size_t before = findings.size();
@@ -116,6 +117,10 @@ void check_settings(const CLI::App& program, Findings& findings) {
     findings.push_back({Level::kWarning, "environment",
                         fmt::format("{} is set, which nothing reads", name),
                         "see 'tq config up' for the names; a misspelt one has no effect"});
+  }
+  for (const std::string& warning : of_file) {
+    findings.push_back({Level::kWarning, "settings", warning,
+                        "see 'tq --config FILE config up' for what is read of it"});
   }
   if (findings.size() > before) return;
   // One with a wrong value, or a wrong configuration file, ended this program before it came here.

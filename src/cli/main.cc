@@ -53,6 +53,17 @@ std::string variable_behind(const CLI::App& program, const CLI::ParseError& erro
   return {};
 }
 
+// What was said wrong, in a sentence.
+std::string problem_of(const CLI::App& program, const CLI::ParseError& error) {
+  const std::string message = error.what();
+  const std::vector<std::string> unknown = program.remaining(true);
+  // The library counts subcommands, and does not look at what stands in place of one.
+  if (message.find("subcommand is required") != message.npos && !unknown.empty()) {
+    return fmt::format("there is no command '{}'", unknown.front());
+  }
+  return message + variable_behind(program, error);
+}
+
 int run(int argc, char** argv) {
   CLI::App program(
       "TransferQueue nodes in C++: they carry the data of reinforcement-learning post-training and "
@@ -93,7 +104,7 @@ int run(int argc, char** argv) {
       {"bench", add_bench(program)},
       {"limits", add_limits(program)},
       {"status", add_status(program)},
-      {"doctor", add_doctor(program)},
+      {"doctor", add_doctor(program, start)},
       {"keygen", add_keygen(program)},
       {"config", add_config(program, start)},
       {"completion", add_completion(program)},
@@ -106,12 +117,12 @@ int run(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error), kOk;  // --help, --version
-    fmt::print(stderr, "tq: {}{}\nRun 'tq --help' or 'tq COMMAND --help' for what can be said.\n",
-               error.what(), variable_behind(program, error));
+    fmt::print(stderr, "tq: {}\nRun 'tq --help' or 'tq COMMAND --help' for what can be said.\n",
+               problem_of(program, error));
     return kUsage;
   }
   set_up_logging(log_level);
-  if (start->file) {
+  if (start->file && !program.got_subcommand("doctor")) {  // which has them among its findings
     for (const std::string& warning : start->file->warnings()) spdlog::warn("{}", warning);
   }
   raise_file_limit();

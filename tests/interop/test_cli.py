@@ -133,6 +133,13 @@ def test_wrong_usage(tmp_path, args):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words, wrong", [(["stauts"], "stauts"), (["kv", "lst"], "lst")])
+def test_a_word_that_is_no_command(words, wrong):
+    result = run(*words)
+    assert result.returncode == USAGE
+    assert result.stderr.splitlines()[0] == f"tq: there is no command '{wrong}'"
+
+
 JOINING = [("kv", "get", "-p", "p", "k"), ("kv", "list"), ("ckpt", "save", "/nowhere/c"), ("status",)]
 
 

@@ -191,6 +191,12 @@ def test_a_misspelt_variable(parts):
     finds(parts.folder, "warning", "environment", "TQ_METRIC_PORT", advice="tq config", env={"TQ_METRIC_PORT": "1"})
 
 
+def test_a_setting_in_vain(parts, tmp_path):
+    file = tmp_path / "tq.yaml"
+    file.write_text("backend:\n  SimpleStorage:\n    num_data_storage_unit: 4\n")
+    finds(parts.folder, "warning", "settings", "num_data_storage_unit", advice="config up", env={"TQ_CONFIG": str(file)})
+
+
 def test_a_variable_with_a_wrong_value(parts):
     """No command works with it, and each says so."""
     got = subprocess.run([tq_binary(), "doctor", "--info-dir", parts.folder], capture_output=True, text=True,
