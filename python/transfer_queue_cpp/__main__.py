@@ -2,6 +2,7 @@
 """python -m transfer_queue_cpp COMMAND: nodes on a Ray cluster, from a shell."""
 
 import argparse
+import importlib.util
 import json
 import os
 import signal
@@ -24,17 +25,24 @@ def main() -> int:
     up.add_argument("--controller-port", type=int, default=0, help="the controller's first port (default: any free one)")
     up.add_argument("--storage-port", type=int, default=0, help="the first port of the storage units of a node (default: any)")
     down = commands.add_parser("down", help="end the nodes of the cluster, on every machine")
-    status = commands.add_parser("status", help="what runs where, and what died")
+    status = commands.add_parser("status", help="what runs where, and what died; exit status 1 if something did")
     status.add_argument("--json", action="store_true", help="for programs")
     for command in (up, down, status):
         command.add_argument("--address", help="the Ray cluster; RAY_ADDRESS or a running local one unless given, else a new one")
     commands.add_parser("which", help="print the path of the program tq")
     arguments = parser.parse_args()
     try:
+        if arguments.command != "which":
+            _require_ray()
         return _COMMANDS[arguments.command](arguments)
     except Error as error:
         print(f"transfer_queue_cpp: {error}", file=sys.stderr)
         return 1
+
+
+def _require_ray() -> None:
+    if importlib.util.find_spec("ray") is None:
+        raise Error(f"Ray is not installed beside {sys.executable}; without it use `tq up` and attach(), see docs/python.md")
 
 
 def _connect(arguments, must_run: bool) -> None:
@@ -45,6 +53,8 @@ def _connect(arguments, must_run: bool) -> None:
     try:
         ray.init(address=address, ignore_reinit_error=True, logging_level="warning")
     except (ConnectionError, ValueError) as error:
+        if address == "auto":
+            raise Error("no Ray cluster runs on this machine; name one with --address or RAY_ADDRESS") from None
         raise Error(f"no Ray cluster at {address}: {str(error).strip().partition(chr(10))[0]}") from None
 
 
@@ -107,10 +117,10 @@ def _status(arguments) -> int:
     records = _launch.status()
     if arguments.json:
         print(json.dumps(records))
-        return 0
-    for record in records:
-        print(f"{record['name']:<26} {record['node_ip'] or '?':<15} pid {record['pid'] or '?':<8} {record['died'] or 'runs'}")
-    return 0
+    else:
+        for record in records:
+            print(f"{record['name']:<26} {record['node_ip'] or '?':<15} pid {record['pid'] or '?':<8} {record['died'] or 'runs'}")
+    return 1 if any(record["died"] for record in records) else 0
 
 
 def _which(arguments) -> int:

@@ -3,11 +3,13 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 
 from ._error import Error
 
 VARIABLE = "TQ_INFO_DIR"
+_REACH_SECONDS = 5
 
 
 def attach(info_dir: str | Path | None = None):
@@ -23,6 +25,8 @@ def attach(info_dir: str | Path | None = None):
     if not units:
         raise Error(f"{folder} has no storage-0.json; start the nodes with `tq up --info-dir {folder}`")
 
+    _check_reachable(controller, folder)
+
     from transfer_queue import interface
     from transfer_queue.client import TransferQueueClient
 
@@ -31,9 +35,11 @@ def attach(info_dir: str | Path | None = None):
     try:
         infos = {f"TransferQueueStorageUnit#{rank}": server_info(unit) for rank, unit in enumerate(units)}
         client = TransferQueueClient(f"TransferQueueClient_{os.getpid()}", server_info(controller))
+        client.initialize_storage_manager("SimpleStorage", {"zmq_info": infos})
     except (KeyError, ValueError) as error:
         raise Error(f"the addresses in {folder} are of no nodes: {error!r}") from None
-    client.initialize_storage_manager("SimpleStorage", {"zmq_info": infos})
+    except TimeoutError as error:
+        raise _no_answer(controller, folder, error) from None
     setattr(interface, client_variable(interface), client)
     return client
 
@@ -62,6 +68,22 @@ def _read(path: Path) -> dict:
     if not isinstance(record, dict) or not {"role", "id", "ip", "ports"} <= record.keys():
         raise Error(f"{path} is no address file of a node: it must have role, id, ip and ports")
     return record
+
+
+def _check_reachable(controller: dict, folder: Path) -> None:
+    """The package itself tries for seconds, and then says it with a stack."""
+    for port in list(controller["ports"].values())[:1] if isinstance(controller["ports"], dict) else []:
+        try:
+            socket.create_connection((str(controller["ip"]), int(port)), timeout=_REACH_SECONDS).close()
+        except (OSError, OverflowError, TypeError, ValueError) as error:
+            raise _no_answer(controller, folder, error) from None
+
+
+def _no_answer(controller: dict, folder: Path, error: Exception) -> Error:
+    return Error(
+        f"{controller['id']}, whose address stands in {folder}, does not answer: {error}; if it has ended, start the nodes again "
+        f"with `tq up --info-dir {folder}`"
+    )
 
 
 def _number(path: Path) -> int:

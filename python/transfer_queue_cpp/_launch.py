@@ -76,7 +76,7 @@ def status() -> list[dict]:
     last lines. Blocks; raises Error where nothing runs."""
     actor = _running()
     if actor is None:
-        raise Error(f"no TransferQueue runs on this cluster: there is no actor {_actors.CONTROLLER}; launch() starts one")
+        raise Error(f"no TransferQueue runs on this cluster: there is no actor {_actors.CONTROLLER}; launch() or `python -m transfer_queue_cpp up` starts one")
     return _get(_ours(actor).state.remote(), "tell their state")
 
 

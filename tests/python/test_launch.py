@@ -235,6 +235,10 @@ def test_up_from_a_shell(package, cluster, ending):
         else:
             state = json.loads(package.succeed("-m", "transfer_queue_cpp", "status", "--json", RAY_ADDRESS=cluster))
             assert len(state) == 3
+            os.kill(state[-1]["pid"], signal.SIGKILL)
+            while (told := package.run("-m", "transfer_queue_cpp", "status", RAY_ADDRESS=cluster)).returncode == 0:
+                pass  # Ray's actor may not have seen it yet
+            assert told.returncode == 1 and "signal 9" in told.stdout, told.stderr
             assert package.succeed("-m", "transfer_queue_cpp", "down", RAY_ADDRESS=cluster) == "the nodes are ended\n"
             assert wait_gone([record["pid"] for record in state], 0) == []
         assert up.wait(60) == 0

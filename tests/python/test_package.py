@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pip installs: the program, the hook and what it costs, and nodes without Ray."""
 
+import json
 import platform
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -98,9 +100,20 @@ def test_nodes_without_ray_by_the_environment_alone(package, folder):
     assert package.succeed("-c", script, TQ_BACKEND="cpp", TQ_INFO_DIR=str(folder)) == "no ray TransferQueueClient\n"
 
 
+def gone_nodes(folder):
+    """Addresses that killed nodes left: nobody listens there."""
+    folder.mkdir()
+    for name, role in (("controller", "TransferQueueController"), ("storage-0", "TransferQueueStorage")):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            ports = {"request_handle_socket": free.getsockname()[1]}
+        record = {"role": role, "id": name, "ip": "127.0.0.1", "ports": ports}
+        (folder / f"{name}.json").write_text(json.dumps(record))
+
+
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
+        (gone_nodes, "does not answer: [Errno 111] Connection refused; if it has ended, start the nodes again with `tq up"),
         (lambda folder: None, "is no folder; give attach() the one of `tq up --info-dir`"),
         (lambda folder: folder.mkdir(), "there is no"),
         (lambda folder: (folder.mkdir(), (folder / "controller.json").write_text("{")), "is no address file of a node"),
