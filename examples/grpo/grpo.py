@@ -9,6 +9,9 @@ layer; --group answers are sampled for each prompt, and an answer's advantage is
 still generated, and the trainer takes whole groups, whichever are complete first.
 
 Each step prints the mean reward, and how long the trainer waited for data.
+
+It runs on a small Ray cluster of its own, or on the one that RAY_ADDRESS names. The nodes are its own, with the sampler and the
+polling mode that it asks for, and end with it: no others may run on that cluster.
 """
 
 import argparse
@@ -143,7 +146,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.prompts % (options.workers * options.updates):
         parser.error("--prompts must be a multiple of --workers times --updates")
-    ray.init(num_cpus=None if os.environ.get("RAY_ADDRESS") else 16, logging_level="warning", log_to_driver=False)
+    own = {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "num_cpus": 16}  # more CPUs than a small machine has
+    ray.init(**own, logging_level="warning", log_to_driver=False)
     sampler = tq.GRPOGroupNSampler(n_samples_per_prompt=options.group)  # a fetch gets whole groups
     tq.init(OmegaConf.create({"controller": {"sampler": sampler, "polling_mode": True}}, flags={"allow_objects": True}))
     try:
