@@ -36,8 +36,9 @@ std::string variable_behind(const CLI::App& program, const CLI::ParseError& erro
   const std::string_view message = error.what();
   std::vector<const CLI::App*> commands = {&program};
   for (size_t i = 0; i < commands.size(); ++i) {
-    const auto below =
-        commands[i]->get_subcommands([](const CLI::App* sub) { return sub->parsed(); });
+    const auto below = commands[i]->get_subcommands([&](const CLI::App* sub) {
+      return !is_missing || sub->parsed();  // variables are read for all, whatever was typed
+    });
     commands.insert(commands.end(), below.begin(), below.end());
   }
   for (const CLI::App* command : commands) {
