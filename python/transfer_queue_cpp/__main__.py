@@ -6,13 +6,11 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 
 from . import Error, __version__
-
-_REACH_SECONDS = 5
+from ._reach import reach
 
 
 def main() -> int:
@@ -64,7 +62,7 @@ def _check_reachable(address: str | None) -> None:
     if not colon or not port.isdigit() or "/" in host:
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_SECONDS).close()
+        reach(host.strip("[]"), int(port))
     except OSError as error:
         raise Error(f"no Ray cluster at {address}: {error.strerror or error}; `ray status` on its head tells the address") from None
 

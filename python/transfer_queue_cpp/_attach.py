@@ -3,13 +3,12 @@
 
 import json
 import os
-import socket
 from pathlib import Path
 
 from ._error import Error
+from ._reach import reach
 
 VARIABLE = "TQ_INFO_DIR"
-_REACH_SECONDS = 5
 
 
 def attach(info_dir: str | Path | None = None):
@@ -25,7 +24,10 @@ def attach(info_dir: str | Path | None = None):
     if not units:
         raise Error(f"{folder} has no storage-0.json; start the nodes with `tq up --info-dir {folder}`")
 
-    _check_reachable(controller, folder)
+    try:
+        reach(controller["ip"], next(iter(controller["ports"].values())))
+    except OSError as error:
+        raise _no_answer(controller, folder, error) from None
 
     from transfer_queue import interface
     from transfer_queue.client import TransferQueueClient
@@ -65,18 +67,17 @@ def _read(path: Path) -> dict:
         raise Error(f"there is no {path}; start the nodes with `tq up --info-dir {path.parent}`") from None
     except (OSError, ValueError) as error:
         raise Error(f"{path} is no address file of a node: {error}") from None
-    if not isinstance(record, dict) or not {"role", "id", "ip", "ports"} <= record.keys():
+    if not _is_address(record):
         raise Error(f"{path} is no address file of a node: it must have role, id, ip and ports")
     return record
 
 
-def _check_reachable(controller: dict, folder: Path) -> None:
-    """The package itself tries for seconds, and then says it with a stack."""
-    for port in list(controller["ports"].values())[:1] if isinstance(controller["ports"], dict) else []:
-        try:
-            socket.create_connection((str(controller["ip"]), int(port)), timeout=_REACH_SECONDS).close()
-        except (OSError, OverflowError, TypeError, ValueError) as error:
-            raise _no_answer(controller, folder, error) from None
+def _is_address(record) -> bool:
+    if not isinstance(record, dict) or not {"role", "id", "ip", "ports"} <= record.keys():
+        return False
+    ip, ports = record["ip"], record["ports"]
+    numbers = list(ports.values()) if isinstance(ports, dict) else []
+    return isinstance(ip, str) and bool(numbers) and all(isinstance(port, int) and 0 < port < 65536 for port in numbers)
 
 
 def _no_answer(controller: dict, folder: Path, error: Exception) -> Error:
