@@ -90,7 +90,7 @@ AddressFiles check_addresses(const std::filesystem::path& folder, Findings& find
     return nodes;
   }
   const size_t before = findings.size();
-  nodes.controller = read_address(folder / "controller.json", ServerInfo::kControllerRole,
+  nodes.controller = read_address(runtime::controller_file(folder), ServerInfo::kControllerRole,
                                   "request_handle_socket", findings);
   int next = 0;
   for (const auto& [number, file] : units) {

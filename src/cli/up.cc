@@ -8,6 +8,7 @@
 #include "cli/serve.h"
 #include "cli/signals.h"
 #include "nodes/start.h"
+#include "runtime/unit_file.h"
 
 namespace tq::cli {
 namespace {
@@ -27,19 +28,11 @@ std::string ready_line(const UpSettings& settings, const runtime::Node* controll
   return fmt::format("{} at {}, {}", controller->info().id, endpoint_of(controller->info()), units);
 }
 
-std::filesystem::path controller_file(const UpSettings& settings) {
-  return settings.info_dir / "controller.json";
-}
-
-std::filesystem::path unit_file(const UpSettings& settings, int number) {
-  return settings.info_dir / fmt::format("storage-{}.json", number);
-}
-
 // Before any node is started, for one that is told so late has kept ports and memory meanwhile.
 void prepare_folder(const UpSettings& settings) {
   prepare_info_dir(settings.info_dir);
-  if (!settings.no_controller) check_unused(controller_file(settings));
-  for (int i = 0; i < settings.units; ++i) check_unused(unit_file(settings, i));
+  if (!settings.no_controller) check_unused(runtime::controller_file(settings.info_dir));
+  for (int i = 0; i < settings.units; ++i) check_unused(runtime::unit_file(settings.info_dir, i));
 }
 
 int run_up(const UpSettings& settings) {
@@ -63,10 +56,12 @@ int run_up(const UpSettings& settings) {
   // The controller's address comes last: where it stands, all units can be found. So one that a
   // killed run left goes first.
   InfoFiles files;
-  if (controller != nullptr) std::filesystem::remove(controller_file(settings));
+  if (controller != nullptr) std::filesystem::remove(runtime::controller_file(settings.info_dir));
   remove_leftover_units(settings.info_dir, settings.units);
-  for (int i = 0; i < settings.units; ++i) files.write(unit_file(settings, i), units[i]->info());
-  if (controller != nullptr) files.write(controller_file(settings), controller->info());
+  for (int i = 0; i < settings.units; ++i)
+    files.write(runtime::unit_file(settings.info_dir, i), units[i]->info());
+  if (controller != nullptr)
+    files.write(runtime::controller_file(settings.info_dir), controller->info());
   const std::string what = fmt::format(
       "{}; addresses in {}", ready_line(settings, controller.get()), settings.info_dir.string());
   serve_until_stopped(what, exporter.get(), settings.stop);

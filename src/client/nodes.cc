@@ -36,7 +36,7 @@ Nodes Nodes::read(const std::filesystem::path& directory) {
       units.emplace(*number, entry.path());
   }
   if (error) fail_no_nodes(directory, error.message());
-  const std::filesystem::path controller = directory / "controller.json";
+  const std::filesystem::path controller = runtime::controller_file(directory);
   if (!std::filesystem::exists(controller, error)) fail_no_nodes(directory, "no controller.json");
   Nodes nodes;
   nodes.controller = read_node(controller, ServerInfo::kControllerRole);

@@ -6,6 +6,14 @@
 
 namespace tq::runtime {
 
+std::filesystem::path controller_file(const std::filesystem::path& folder) {
+  return folder / "controller.json";
+}
+
+std::filesystem::path unit_file(const std::filesystem::path& folder, int number) {
+  return folder / ("storage-" + std::to_string(number) + ".json");
+}
+
 std::optional<int> unit_number(const std::filesystem::path& file) {
   const std::string stem = file.stem().string();
   constexpr std::string_view kPrefix = "storage-";
